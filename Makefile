@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# connlife: one Makefile for everything. `make help` lists what it can do.
+
+VERSION ?= 0.1.0
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+
+BUILD := build
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+PYTHON ?= /usr/bin/python3
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -DCONNLIFE_VERSION='"$(VERSION)"' -Ibpf -Iuser -I$(BUILD) $(CFLAGS)
+LIBS := -lbpf -lelf -lz
+BPF_CFLAGS := -g -O2 -Wall -Wextra -Wno-unused-parameter -target bpf -D__TARGET_ARCH_$(ARCH) \
+	-Ivmlinux -Ibpf
+
+ifneq ($(SAN),)
+ALL_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+
+ifeq ($(V),)
+Q := @
+say = @echo "  $(1) $(2)"
+endif
+
+# The pure parts and the views: all that unit tests may link, no libbpf in it.
+PURE := $(wildcard user/base/*.c user/core/*.c user/views/*.c) user/sources/recording.c
+REST := $(wildcard user/sources/*.c user/*.c)
+PURE_OBJS := $(PURE:%.c=$(BUILD)/%.o)
+REST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(PURE),$(REST)))
+BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+SKEL := $(BUILD)/connlife.skel.h
+
+all: $(BUILD)/connlife
+
+help:
+	@echo "make             build build/connlife"
+	@echo "sudo make run    install what is missing, build, trace this host (ARGS='life -x')"
+	@echo "sudo make demo   a dozen real connections in two network namespaces, and their lives"
+	@echo "sudo make test   install what is missing, build, run all tests"
+	@echo "make unit        the tests that need neither root nor a kernel"
+	@echo "make check       the direction of includes and the format of the code"
+	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
+	@echo "make install     to PREFIX ($(PREFIX)), below DESTDIR if set"
+	@echo "make clean       remove build/"
+	@echo "Options: V=1 shows commands, SAN=1 builds with address and undefined-behaviour sanitizers"
+
+# What the flags were: when they change, everything is built anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CLANG) $(BPF_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CLANG) $(BPF_CFLAGS)' > $@
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/flags
+	$(call say,BPF ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/connlife.bpf.o: $(BPF_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $(BUILD)/connlife.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name connlife_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/user/%.o: user/%.c $(BUILD)/flags
+	$(call say,CC  ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# The skeleton is made, not found: who includes it must wait for it the first time.
+$(BUILD)/user/sources/live.o $(BUILD)/user/sources/probe.o: | $(SKEL)
+
+$(BUILD)/connlife: $(PURE_OBJS) $(REST_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/load: tools/load.c $(BUILD)/flags
+	$(call say,CC  ,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJS) $(BUILD)/flags
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(PURE_OBJS) -lcmocka
+
+unit: $(UNIT_TESTS)
+	@for test in $(UNIT_TESTS); do ./$$test || exit 1; done
+
+# As root: what is missing is installed first, then make starts over with it in place.
+setup:
+	@tools/setup build
+
+run: setup
+	@$(MAKE) --no-print-directory all
+	@exec $(BUILD)/connlife $(ARGS)
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	@tools/demo $(BUILD)/connlife
+
+test:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory all unit $(BUILD)/load
+	@tests/run $(BUILD)
+
+check:
+	@tools/check-deps
+	@tools/check-format
+
+bench:
+	@tools/setup build bench
+	@$(MAKE) --no-print-directory all $(BUILD)/load
+	@tests/bench/bench $(BUILD)/connlife $(BUILD)/load $(ARGS)
+
+install: all
+	install -D -m 0755 $(BUILD)/connlife $(DESTDIR)$(SBINDIR)/connlife
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/connlife
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+FORCE:
+.PHONY: all help unit setup run demo test check bench install uninstall clean FORCE
+.DELETE_ON_ERROR:

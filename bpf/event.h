@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the kernel half and the user half: every event that
+ * flows from a source to the engine. Both halves compile this file, so it
+ * includes nothing and needs the fixed-width types before it.
+ *
+ * Every event begins with struct ev_hdr. Integers and ports are in host
+ * order, addresses are 16 bytes in network order with IPv4 as ::ffff:a.b.c.d
+ * (RFC 4291 2.5.5.2), times are nanoseconds of CLOCK_MONOTONIC. Padding is
+ * named and written: a record that is reserved in the ring is not zeroed.
+ */
+#ifndef CONNLIFE_EVENT_H
+#define CONNLIFE_EVENT_H
+
+#define EV_VERSION 1
+
+enum ev_kind {
+	EV_NONE = 0,
+
+	/* from the hooks */
+	EV_OPEN = 1, /* >SYN_SENT, or the first step out of SYN_RECV */
+	EV_STATE = 2, /* any other transition but the one to CLOSE */
+	EV_CLOSE = 3, /* >CLOSE */
+	EV_DESTROY = 4, /* the socket is gone */
+	EV_RESET_SENT = 5, /* tcp_send_reset for a socket or a minisock */
+	EV_RESET_RECEIVED = 6, /* tcp_receive_reset; also for some local aborts */
+	EV_RETRANSMIT = 7, /* a segment with SYN or FIN was sent again */
+	EV_SYNACK_RETRANSMIT = 8, /* a half-open request sent its SYN+ACK again */
+	EV_MINISOCK_TIMER = 9, /* the timer of a TIME_WAIT or FIN_WAIT2 minisock */
+
+	/* from a snapshot */
+	EV_SCAN_BEGIN = 16, /* of one network namespace */
+	EV_FOUND = 17, /* a socket or minisock that exists now */
+	EV_HOLDER = 18, /* a process that holds a descriptor of a socket */
+	EV_SCAN_END = 19,
+
+	/* from the source itself */
+	EV_CLOCK = 24, /* what CLOCK_REALTIME says at ts_ns */
+	EV_CGROUP = 25, /* the path of a cgroup id */
+	EV_LOST = 26, /* events that never arrived, and why */
+	EV_END = 27, /* the source stops here */
+};
+
+/* TCP states as the kernel numbers them (include/net/tcp_states.h). */
+enum ev_tcp_state {
+	ST_NONE = 0,
+	ST_ESTABLISHED = 1,
+	ST_SYN_SENT = 2,
+	ST_SYN_RECV = 3,
+	ST_FIN_WAIT1 = 4,
+	ST_FIN_WAIT2 = 5,
+	ST_TIME_WAIT = 6,
+	ST_CLOSE = 7,
+	ST_CLOSE_WAIT = 8,
+	ST_LAST_ACK = 9,
+	ST_LISTEN = 10,
+	ST_CLOSING = 11,
+	ST_NEW_SYN_RECV = 12,
+	ST_MAX = 13,
+};
+
+struct ev_hdr {
+	__u64 ts_ns;
+	__u64 sock; /* the socket or minisock: unique while it lives, no address */
+	__u64 cookie; /* socket cookie, 0 where there is none */
+	__u16 size; /* of the whole event */
+	__u8 kind; /* enum ev_kind */
+	__u8 version; /* EV_VERSION */
+	__u32 pad;
+};
+
+/* ev_sock.flags */
+#define EVF_OWNED 0x0001 /* a task holds the socket's lock: current is the caller */
+#define EVF_HAS_FILE 0x0002 /* sk_socket is set: somebody holds a descriptor */
+#define EVF_DEAD 0x0004 /* SOCK_DEAD: orphaned */
+#define EVF_DONE 0x0008 /* SOCK_DONE: the peer's FIN came */
+#define EVF_SYN_DATA 0x0010 /* Fast Open: data went with the SYN and was taken */
+#define EVF_LINGER0 0x0020 /* SO_LINGER with a time of 0 */
+#define EVF_LINGER2_NEG 0x0040 /* TCP_LINGER2 below 0 */
+#define EVF_REPAIR 0x0080 /* TCP_REPAIR: nothing goes out on the wire */
+#define EVF_UNREAD 0x0100 /* received bytes that nobody read */
+#define EVF_MPTCP 0x0200 /* a subflow of an MPTCP connection */
+#define EVF_UNSENT_SYN 0x0400 /* write_seq is 0: no SYN was ever built */
+#define EVF_TW_FULL 0x0800 /* tcp_max_tw_buckets is reached in this namespace */
+
+/* How the owner was learnt: ev_owner.source. Higher is surer. */
+enum ev_owner_source {
+	OWNER_UNKNOWN = 0,
+	OWNER_LISTEN = 1, /* who called listen(); cloned to the child */
+	OWNER_FD_TABLE = 2, /* the only process that held it when looked */
+	OWNER_CLOSE = 3, /* who called close() or shutdown() */
+	OWNER_READ = 4, /* who first read from it */
+	OWNER_CONNECT = 5, /* who called connect() */
+};
+
+#define EV_COMM_LEN 16
+
+struct ev_owner {
+	__u32 pid; /* thread group; 0 where unknown */
+	__u32 uid; /* sk_uid */
+	__u8 comm[EV_COMM_LEN]; /* of the group leader, NUL-padded */
+};
+
+/* What a socket looks like at a transition. */
+struct ev_sock {
+	__u8 old_state;
+	__u8 new_state;
+	__u8 shutdown; /* sk_shutdown: 1 receive, 2 send */
+	__u8 owner_source; /* enum ev_owner_source */
+	__u16 error; /* sk_err */
+	__u16 flags; /* EVF_* */
+};
+
+struct ev_tuple {
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u64 netns_cookie;
+	__u64 cgroup_id;
+	__u32 netns_inum;
+	__u16 lport; /* 0 where not chosen yet */
+	__u16 rport;
+	__u8 family; /* 4 or 6; 4 for an IPv4-mapped IPv6 socket too */
+	__u8 pad[7];
+};
+
+struct ev_stats {
+	__u64 bytes_acked; /* counts SYN and FIN; see RFC 4898 tcpEStatsAppHCThruOctetsAcked */
+	__u64 bytes_received; /* counts the FIN */
+	__u32 segs_out;
+	__u32 segs_in;
+	__u32 retrans;
+	__u32 srtt_us; /* 0 where never measured */
+	__u32 min_rtt_us; /* ~0 where never measured */
+	__u32 snd_una;
+	__u32 snd_nxt;
+	__u32 write_seq;
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+};
+
+/* EV_OPEN: old_state is CLOSE for a client, SYN_RECV for a child of a listener. */
+struct ev_open {
+	struct ev_hdr hdr;
+	struct ev_sock sock;
+	struct ev_owner owner;
+	struct ev_tuple tuple;
+	__u64 syn_recv_ns; /* when a child entered SYN_RECV; 0 where not noted */
+	__u32 srtt_us;
+	__u32 retrans; /* of the SYN or SYN+ACK so far */
+};
+
+struct ev_state {
+	struct ev_hdr hdr;
+	struct ev_sock sock;
+	struct ev_owner owner;
+	__u32 srtt_us;
+	__u32 retrans;
+	__u16 lport;
+	__u16 pad16;
+	__u32 pad32;
+	__u64 bytes_acked;
+	__u64 bytes_received;
+};
+
+struct ev_close {
+	struct ev_hdr hdr;
+	struct ev_sock sock;
+	struct ev_owner owner;
+	struct ev_stats stats;
+	__u64 minisock; /* the minisock that took over, 0 where none did */
+	__u16 lport;
+	__u8 minisock_state; /* ST_TIME_WAIT or ST_FIN_WAIT2 */
+	__u8 pad[5];
+};
+
+struct ev_destroy {
+	struct ev_hdr hdr;
+};
+
+struct ev_reset {
+	struct ev_hdr hdr;
+	__s32 reason; /* enum sk_rst_reason, -1 where the kernel gives none */
+	__u8 state; /* of the socket or minisock at this moment */
+	__u8 is_reply; /* answers a segment (skb is set) */
+	__u8 pad[2];
+};
+
+struct ev_retransmit {
+	struct ev_hdr hdr;
+	__u32 seq;
+	__u32 end_seq;
+	__u8 tcp_flags;
+	__u8 state;
+	__u16 lport;
+	__s32 error; /* negative errno where it could not be sent, else 0 */
+};
+
+struct ev_synack_retransmit {
+	struct ev_hdr hdr; /* sock is the request's, cookie becomes the child's */
+	struct ev_tuple tuple;
+	__u64 first_synack_ns; /* 0 where unknown */
+	__u32 isn_local;
+	__u32 isn_remote;
+};
+
+/* ev_minisock_timer.what */
+enum ev_minisock_what {
+	MINISOCK_CANCEL = 1, /* taken off: expired, restarted or killed, see what follows */
+	MINISOCK_EXPIRE = 2,
+	MINISOCK_RESTART = 3,
+};
+
+struct ev_minisock_timer {
+	struct ev_hdr hdr;
+	__u64 time_wait_ns; /* when TIME_WAIT began by the timer's deadline; 0 unknown */
+	__u32 pid; /* current, where its own stack is running; else 0 */
+	__u8 what; /* enum ev_minisock_what */
+	__u8 substate; /* ST_TIME_WAIT or ST_FIN_WAIT2 */
+	__u8 netns_dying;
+	__u8 pad;
+};
+
+/* EV_SCAN_BEGIN and EV_SCAN_END */
+struct ev_scan {
+	struct ev_hdr hdr;
+	__u64 netns_cookie;
+	__u8 is_repair; /* after a loss, not at the start */
+	__u8 is_complete; /* at the end: all sockets were seen */
+	__u8 pad[6];
+};
+
+struct ev_found {
+	struct ev_hdr hdr;
+	struct ev_sock sock; /* old_state 0, new_state what it is in; a minisock's is 4 or 6 */
+	struct ev_owner owner;
+	struct ev_tuple tuple;
+	struct ev_stats stats;
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+	__u8 is_minisock;
+	__u8 pad[7];
+};
+
+struct ev_holder {
+	struct ev_hdr hdr;
+	struct ev_owner owner;
+	__u32 fd;
+	__u8 state;
+	__u8 pad[3];
+};
+
+struct ev_clock {
+	struct ev_hdr hdr;
+	__u64 realtime_ns; /* since 1970-01-01 UTC */
+};
+
+#define EV_PATH_LEN 232
+
+struct ev_cgroup {
+	struct ev_hdr hdr;
+	__u64 id;
+	__u8 path[EV_PATH_LEN]; /* NUL-terminated; longer ones end in "..." */
+};
+
+/* ev_lost.why */
+enum ev_lost_why {
+	LOST_RING_FULL = 0, /* no room in the ring buffer */
+	LOST_STORAGE = 1, /* a socket's storage could not be made */
+	LOST_UNDECODABLE = 2, /* the user half did not know the event */
+	LOST_WALK = 3, /* a hash chain longer than is followed */
+	LOST_MAX = 4,
+};
+
+struct ev_lost {
+	struct ev_hdr hdr;
+	__u64 count;
+	__u32 why; /* enum ev_lost_why */
+	__u32 pad;
+};
+
+struct ev_end {
+	struct ev_hdr hdr;
+};
+
+_Static_assert(sizeof(struct ev_hdr) == 32, "event header");
+_Static_assert(sizeof(struct ev_owner) == 24, "owner");
+_Static_assert(sizeof(struct ev_sock) == 8, "socket");
+_Static_assert(sizeof(struct ev_tuple) == 64, "tuple");
+_Static_assert(sizeof(struct ev_stats) == 56, "statistics");
+_Static_assert(sizeof(struct ev_open) == 144, "EV_OPEN");
+_Static_assert(sizeof(struct ev_state) == 96, "EV_STATE");
+_Static_assert(sizeof(struct ev_close) == 136, "EV_CLOSE");
+_Static_assert(sizeof(struct ev_destroy) == 32, "EV_DESTROY");
+_Static_assert(sizeof(struct ev_reset) == 40, "EV_RESET_*");
+_Static_assert(sizeof(struct ev_retransmit) == 48, "EV_RETRANSMIT");
+_Static_assert(sizeof(struct ev_synack_retransmit) == 112, "EV_SYNACK_RETRANSMIT");
+_Static_assert(sizeof(struct ev_minisock_timer) == 48, "EV_MINISOCK_TIMER");
+_Static_assert(sizeof(struct ev_scan) == 48, "EV_SCAN_*");
+_Static_assert(sizeof(struct ev_found) == 208, "EV_FOUND");
+_Static_assert(sizeof(struct ev_holder) == 64, "EV_HOLDER");
+_Static_assert(sizeof(struct ev_clock) == 40, "EV_CLOCK");
+_Static_assert(sizeof(struct ev_cgroup) == 272, "EV_CGROUP");
+_Static_assert(sizeof(struct ev_lost) == 48, "EV_LOST");
+_Static_assert(sizeof(struct ev_end) == 32, "EV_END");
+
+#endif

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hooks: what happens to TCP sockets, as it happens. Each one filters,
+ * reserves, fills and submits; what it means is the engine's matter.
+ *
+ * A child of a listener passes LISTEN > SYN_RECV > ESTABLISHED in one go, at
+ * the segment that completes the handshake (with Fast Open the first step
+ * comes earlier). The first step only notes its time and the second tells
+ * both: one event fewer, and up to 6.12 the peer's address and the cookie
+ * are not there before.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include "event.h"
+#include "filter.h"
+#include "emit.bpf.h"
+#include "compat.bpf.h"
+#include "sock.bpf.h"
+#include "owner.bpf.h"
+#include "wanted.bpf.h"
+#include "found.bpf.h"
+#include "minisock.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* RFC 9293 3.1 */
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_SYN 0x02
+
+#define TIME_WAIT_NS (60ULL * 1000 * 1000 * 1000) /* TCP_TIMEWAIT_LEN */
+
+const volatile bool watch_minisocks; /* their ends are asked for (--whole) */
+const volatile __u64 tw_timer_handler; /* its address: the timers of minisocks */
+const volatile __u64 jiffy_ns = 4000000;
+const volatile __u64 task_stack_size = 16384;
+
+static __always_inline void note_listener(const struct sock *sk)
+{
+	struct sock_note *note = make_note(sk);
+
+	if (!note)
+		return;
+	note->user.pid = 0;
+	note->user_source = OWNER_UNKNOWN;
+	note->wanted = WANTED_UNDECIDED;
+	note->listener.pid = 0;
+	note->listener.scan = SCAN_NONE;
+	if (current_is_caller(sk))
+		current_process(&note->listener.pid, note->listener.comm);
+}
+
+static __always_inline void note_child(const struct sock *sk)
+{
+	struct sock_note *note = note_of(sk);
+
+	if (note)
+		note->syn_recv_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline void send_found(const struct sock *sk, const struct tcp_sock *tp,
+				       struct sock_note *note, __u8 state)
+{
+	struct ev_found *found = reserve_event(sizeof(*found));
+
+	if (!found)
+		return;
+	fill_found(found, sk, tp, note, state);
+	if (decide(sk, note, &found->tuple, &found->sock, &found->owner))
+		submit_event(found, sizeof(*found));
+	else
+		discard_event(found);
+}
+
+static __always_inline void send_open(const struct sock *sk, const struct tcp_sock *tp,
+				      struct sock_note *note, int old, int new)
+{
+	struct ev_open *open;
+
+	if (note && old == ST_CLOSE) {
+		note->user.pid = 0; /* another life of the same socket */
+		note->user_source = OWNER_UNKNOWN;
+		note->syn_recv_ns = 0;
+	}
+	open = reserve_event(sizeof(*open));
+	if (!open)
+		return;
+	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, bpf_get_socket_cookie((void *)sk));
+	fill_sock(&open->sock, sk, tp, old, new);
+	fill_owner(sk, note, step_owner(sk, old, new), &open->sock, &open->owner);
+	fill_tuple(&open->tuple, sk, tp, new);
+	open->syn_recv_ns = note ? note->syn_recv_ns : 0;
+	open->srtt_us = tp->srtt_us >> 3;
+	open->retrans = tp->total_retrans;
+	if (decide(sk, note, &open->tuple, &open->sock, &open->owner))
+		submit_event(open, sizeof(*open));
+	else
+		discard_event(open);
+}
+
+static __always_inline void send_state(const struct sock *sk, const struct tcp_sock *tp,
+				       struct sock_note *note, int old, int new)
+{
+	struct ev_state *state = reserve_event(sizeof(*state));
+
+	if (!state)
+		return;
+	fill_hdr(&state->hdr, EV_STATE, sizeof(*state), sk, sock_cookie(sk));
+	fill_sock(&state->sock, sk, tp, old, new);
+	fill_owner(sk, note, step_owner(sk, old, new), &state->sock, &state->owner);
+	state->srtt_us = tp->srtt_us >> 3;
+	state->retrans = tp->total_retrans;
+	state->lport = sock_lport(sk, tp, new);
+	state->pad16 = 0;
+	state->pad32 = 0;
+	state->bytes_acked = tp->bytes_acked;
+	state->bytes_received = tp->bytes_received;
+	submit_event(state, sizeof(*state));
+}
+
+static __always_inline void fill_minisock(struct ev_close *close, const struct sock *sk,
+					  const struct tcp_sock *tp, int old)
+{
+	const struct inet_timewait_sock *tw = NULL;
+
+	close->minisock = 0;
+	close->minisock_state = ST_NONE;
+	if (old != ST_FIN_WAIT2 && old != ST_CLOSING)
+		return;
+	tw = find_minisock(sk, tp);
+	if (tw) {
+		put_identity(&close->minisock, tw);
+		close->minisock_state = BPF_CORE_READ(tw, tw_substate);
+	} else if (minisocks_are_full(sk)) {
+		close->sock.flags |= EVF_TW_FULL;
+	}
+}
+
+static __always_inline void send_close(const struct sock *sk, const struct tcp_sock *tp,
+				       struct sock_note *note, int old)
+{
+	struct ev_close *close = reserve_event(sizeof(*close));
+
+	if (!close)
+		return;
+	fill_hdr(&close->hdr, EV_CLOSE, sizeof(*close), sk, sock_cookie(sk));
+	fill_sock(&close->sock, sk, tp, old, ST_CLOSE);
+	fill_owner(sk, note, step_owner(sk, old, ST_CLOSE), &close->sock, &close->owner);
+	fill_stats(&close->stats, tp);
+	close->lport = sock_lport(sk, tp, ST_CLOSE);
+	__builtin_memset(close->pad, 0, sizeof(close->pad));
+	fill_minisock(close, sk, tp, old);
+	submit_event(close, sizeof(*close));
+}
+
+/* Now that connect() has chosen its port: keep quiet from here on if it is not a wanted one. */
+static __always_inline void forget_unwanted(const struct sock *sk, const struct tcp_sock *tp,
+					    struct sock_note *note)
+{
+	__u16 lport;
+
+	if (!filter.active || !filter.has_lports || !note)
+		return;
+	lport = sock_lport(sk, tp, ST_ESTABLISHED);
+	if (lport && !filter_has_port(filter.lports, lport))
+		note->wanted = WANTED_NO;
+}
+
+/* A child that lost a race for its place in the hash table was never a connection. */
+static __always_inline bool is_stillborn(const struct sock *sk, const struct tcp_sock *tp)
+{
+	return !sk->sk_socket && !tp->fastopen_rsk;
+}
+
+static __always_inline void on_transition(const struct sock *sk, const struct tcp_sock *tp, int old,
+					  int new)
+{
+	struct sock_note *note = note_of(sk);
+
+	if (old == ST_CLOSE || old == ST_SYN_RECV) {
+		if (old == ST_SYN_RECV && new == ST_CLOSE && is_stillborn(sk, tp))
+			return;
+		send_open(sk, tp, note, old, new == ST_CLOSE ? ST_SYN_RECV : new);
+		if (new != ST_CLOSE)
+			return;
+		if (filter.active)
+			note = note_of(sk);
+	} else if (scanning) {
+		send_found(sk, tp, note, old);
+		if (filter.active)
+			note = note_of(sk);
+	}
+	if (!was_wanted(note))
+		return;
+	if (new == ST_CLOSE)
+		send_close(sk, tp, note, old);
+	else
+		send_state(sk, tp, note, old, new);
+	if (old == ST_SYN_SENT)
+		forget_unwanted(sk, tp, note);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
+{
+	const struct tcp_sock *tp;
+
+	/* the same state again is a repeated close(); 262 is MPTCP's own socket, not TCP */
+	if (old == new || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (new == ST_LISTEN) {
+		note_listener(sk);
+		return 0;
+	}
+	if (old == ST_LISTEN) {
+		if (new == ST_SYN_RECV)
+			note_child(sk);
+		return 0;
+	}
+	tp = bpf_skc_to_tcp_sock((void *)sk);
+	if (tp)
+		on_transition(sk, tp, old, new);
+	return 0;
+}
+
+/*
+ * Every end is told by EV_CLOSE already. Only after a loss this is news: the
+ * EV_CLOSE may have been among what was lost.
+ */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock, const struct sock *sk)
+{
+	struct ev_destroy *destroy;
+
+	if (!lost[LOST_RING_FULL] || !was_wanted(note_of(sk)))
+		return 0;
+	destroy = reserve_event(sizeof(*destroy));
+	if (!destroy)
+		return 0;
+	fill_hdr(&destroy->hdr, EV_DESTROY, sizeof(*destroy), sk, sock_cookie(sk));
+	submit_event(destroy, sizeof(*destroy));
+	return 0;
+}
+
+static __always_inline void send_reset(enum ev_kind kind, const struct sock *sk, __u8 state,
+				       int reason, bool is_reply)
+{
+	struct ev_reset *reset = reserve_event(sizeof(*reset));
+
+	if (!reset)
+		return;
+	fill_hdr(&reset->hdr, kind, sizeof(*reset), sk,
+		 (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter));
+	reset->reason = reason;
+	reset->state = state;
+	reset->is_reply = is_reply;
+	reset->pad[0] = 0;
+	reset->pad[1] = 0;
+	submit_event(reset, sizeof(*reset));
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(tcp_receive_reset, const struct sock *sk)
+{
+	if (sk->sk_protocol == IPPROTO_TCP && was_wanted(note_of(sk)))
+		send_reset(EV_RESET_RECEIVED, sk, sk->__sk_common.skc_state, -1, false);
+	return 0;
+}
+
+/*
+ * sk is NULL for a closed port, skb is NULL for a reset of our own accord; sk
+ * may be a minisock, of which only struct sock_common may be read. On some
+ * kernels the verifier believes both to be set, so read by probe only.
+ */
+static __always_inline int on_send_reset(const struct sock *sk, const void *skb, int reason)
+{
+	__u8 state;
+
+	if (!sk)
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == ST_LISTEN || state == ST_NEW_SYN_RECV)
+		return 0;
+	if (state == ST_TIME_WAIT) {
+		if (!watch_minisocks)
+			return 0;
+	} else if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !was_wanted(note_of(sk))) {
+		return 0;
+	}
+	send_reset(EV_RESET_SENT, sk, state, reason, skb != NULL);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb, const int reason)
+{
+	return on_send_reset(sk, skb, reason);
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_retransmit_skb, const struct sock *sk, const struct sk_buff *skb)
+{
+	const struct tcp_sock *tp;
+	struct ev_retransmit *again;
+	__u8 tcp_flags = skb_tcp_flags(skb);
+
+	if (!(tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN)) || !was_wanted(note_of(sk)))
+		return 0;
+	tp = bpf_skc_to_tcp_sock((void *)sk);
+	if (!tp)
+		return 0;
+	again = reserve_event(sizeof(*again));
+	if (!again)
+		return 0;
+	fill_hdr(&again->hdr, EV_RETRANSMIT, sizeof(*again), sk, sock_cookie(sk));
+	bpf_core_read(&again->seq, sizeof(again->seq), &((struct tcp_skb_cb *)skb->cb)->seq);
+	bpf_core_read(&again->end_seq, sizeof(again->end_seq),
+		      &((struct tcp_skb_cb *)skb->cb)->end_seq);
+	again->tcp_flags = tcp_flags;
+	again->state = sk->__sk_common.skc_state;
+	again->lport = sock_lport(sk, tp, again->state);
+	again->error = 0;
+	submit_event(again, sizeof(*again));
+	return 0;
+}
+
+/* sk is the listener; all that is known of the connection stands in the request. */
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
+{
+	const struct tcp_request_sock *treq = (const void *)req;
+	struct ev_synack_retransmit *again;
+	const struct net *net;
+
+	again = reserve_event(sizeof(*again));
+	if (!again)
+		return 0;
+	/* a cookie drawn here becomes the child's */
+	fill_hdr(&again->hdr, EV_SYNACK_RETRANSMIT, sizeof(*again), req,
+		 bpf_get_socket_cookie((void *)req));
+	fill_addresses(&again->tuple, &req->__req_common);
+	net = sk->__sk_common.skc_net.net;
+	again->tuple.netns_cookie = net->net_cookie;
+	again->tuple.netns_inum = net->ns.inum;
+	again->tuple.cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
+	again->tuple.lport = req->__req_common.skc_num;
+	again->tuple.rport = bpf_ntohs(req->__req_common.skc_dport);
+	__builtin_memset(again->tuple.pad, 0, sizeof(again->tuple.pad));
+	again->first_synack_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
+	again->isn_local = BPF_CORE_READ(treq, snt_isn);
+	again->isn_remote = BPF_CORE_READ(treq, rcv_isn);
+	if (filter_tuple(&filter, &again->tuple) == FILTER_NO && filter.active)
+		discard_event(again);
+	else
+		submit_event(again, sizeof(*again));
+	return 0;
+}
+
+/* For the owner only: the first task that reads from an accepted socket. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_rcv_space_adjust, const struct sock *sk)
+{
+	struct sock_note *note = note_of(sk);
+
+	if (!note || note->user_source >= OWNER_READ || !current_is_caller(sk))
+		return 0;
+	current_process(&note->user.pid, note->user.comm);
+	note->user_source = OWNER_READ;
+	return 0;
+}
+
+static __always_inline bool is_minisock_timer(const struct timer_list *timer)
+{
+	return (__u64)timer->function == tw_timer_handler;
+}
+
+/* When TIME_WAIT began: its timer is set to 60 s at each (re)start. */
+static __always_inline __u64 time_wait_began(const struct timer_list *timer, __u64 now_ns)
+{
+	__s64 left = (__s64)(timer->expires - bpf_jiffies64());
+
+	return now_ns + left * (__s64)jiffy_ns - TIME_WAIT_NS;
+}
+
+/*
+ * The task that runs this on its own stack, so no interrupt: softirqs have
+ * stacks of their own (x86-64, arm64), and ctx lies on the current one.
+ */
+static __always_inline __u32 pid_of_this_stack(__u64 stack_address)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (task->flags & PF_KTHREAD || stack_address - (__u64)task->stack >= task_stack_size)
+		return 0;
+	return task->tgid;
+}
+
+static __always_inline void send_minisock_timer(void *ctx, const struct timer_list *timer,
+						enum ev_minisock_what what)
+{
+	const struct inet_timewait_sock *tw;
+	struct ev_minisock_timer *event;
+
+	tw = (const void *)((__u64)timer -
+			    bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
+	event = reserve_event(sizeof(*event));
+	if (!event)
+		return;
+	fill_hdr(&event->hdr, EV_MINISOCK_TIMER, sizeof(*event), tw,
+		 (__u64)BPF_CORE_READ(tw, __tw_common.skc_cookie.counter));
+	event->substate = BPF_CORE_READ(tw, tw_substate);
+	*(volatile __u64 *)&event->time_wait_ns = (__u64)ctx; /* through memory, as put_identity */
+	event->pid = pid_of_this_stack(*(volatile __u64 *)&event->time_wait_ns);
+	event->time_wait_ns =
+		event->substate == ST_TIME_WAIT ? time_wait_began(timer, event->hdr.ts_ns) : 0;
+	event->what = what;
+	event->netns_dying = netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net));
+	event->pad = 0;
+	submit_event(event, sizeof(*event));
+}
+
+SEC("tp_btf/timer_start")
+int BPF_PROG(minisock_timer_start, const struct timer_list *timer)
+{
+	if (is_minisock_timer(timer))
+		send_minisock_timer(ctx, timer, MINISOCK_RESTART);
+	return 0;
+}
+
+SEC("tp_btf/timer_cancel")
+int BPF_PROG(minisock_timer_cancel, const struct timer_list *timer)
+{
+	if (is_minisock_timer(timer))
+		send_minisock_timer(ctx, timer, MINISOCK_CANCEL);
+	return 0;
+}
+
+SEC("tp_btf/timer_expire_entry")
+int BPF_PROG(minisock_timer_expire, const struct timer_list *timer)
+{
+	if (is_minisock_timer(timer))
+		send_minisock_timer(ctx, timer, MINISOCK_EXPIRE);
+	return 0;
+}

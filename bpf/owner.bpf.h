@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is remembered with a socket while it lives: who owns it, and whether
+ * the filter wants it. The task that happens to be on the CPU is nobody's
+ * owner; current counts only where it holds the socket's lock itself.
+ */
+#ifndef CONNLIFE_OWNER_BPF_H
+#define CONNLIFE_OWNER_BPF_H
+
+#define PF_KTHREAD 0x00200000
+#define ECONNABORTED 103
+
+enum owner_scan {
+	SCAN_NONE = 0,
+	SCAN_HELD = 1, /* one process was seen to hold it */
+	SCAN_SHARED = 2, /* several do: no guess among them, pid is 0 */
+};
+
+struct owner_note {
+	__u32 pid; /* 0: unknown */
+	__u32 scan; /* enum owner_scan */
+	__u8 comm[EV_COMM_LEN];
+};
+
+enum note_wanted {
+	WANTED_UNDECIDED = 0,
+	WANTED_YES = 1,
+	WANTED_NO = 2,
+};
+
+struct sock_note {
+	struct owner_note listener; /* inherited by every child */
+	struct owner_note user;
+	__u64 syn_recv_ns;
+	__u8 user_source; /* enum ev_owner_source */
+	__u8 wanted; /* enum note_wanted; only where a filter is set */
+	__u8 pad[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct sock_note);
+} notes SEC(".maps") __weak;
+
+static __always_inline struct sock_note *note_of(const struct sock *sk)
+{
+	return bpf_sk_storage_get(&notes, (void *)sk, 0, 0);
+}
+
+static __always_inline struct sock_note *make_note(const struct sock *sk)
+{
+	struct sock_note *note;
+
+	note = bpf_sk_storage_get(&notes, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!note)
+		count_lost(LOST_STORAGE);
+	return note;
+}
+
+/* Whether current is the caller that holds sk, and no worker of the kernel. */
+static __always_inline bool current_is_caller(const struct sock *sk)
+{
+	struct task_struct *task;
+
+	if (sk->sk_lock.owned != 1)
+		return false;
+	task = bpf_get_current_task_btf();
+	return !(task->flags & PF_KTHREAD);
+}
+
+static __always_inline void current_process(__u32 *pid, __u8 *comm)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = task->group_leader;
+
+	*pid = task->tgid;
+	bpf_probe_read_kernel(comm, EV_COMM_LEN, &leader->comm);
+}
+
+/* The surest owner that is noted, into an event. */
+static __always_inline void owner_from_note(const struct sock_note *note, struct ev_sock *sock,
+					    struct ev_owner *owner)
+{
+	if (note->user.pid) {
+		owner->pid = note->user.pid;
+		sock->owner_source = note->user_source;
+		__builtin_memcpy(owner->comm, note->user.comm, EV_COMM_LEN);
+	} else if (note->listener.pid) {
+		owner->pid = note->listener.pid;
+		sock->owner_source = OWNER_LISTEN;
+		__builtin_memcpy(owner->comm, note->listener.comm, EV_COMM_LEN);
+	}
+}
+
+/*
+ * source is what current would be, were it the caller: OWNER_CONNECT,
+ * OWNER_CLOSE, or OWNER_UNKNOWN where the step says nothing of its owner.
+ */
+static __always_inline void fill_owner(const struct sock *sk, struct sock_note *note,
+				       enum ev_owner_source source, struct ev_sock *sock,
+				       struct ev_owner *owner)
+{
+	bool caller = source != OWNER_UNKNOWN && current_is_caller(sk);
+
+	owner->uid = sk->sk_uid.val;
+	owner->pid = 0;
+	__builtin_memset(owner->comm, 0, EV_COMM_LEN);
+	if (caller && (!note || note->user_source < source)) {
+		current_process(&owner->pid, owner->comm);
+		sock->owner_source = source;
+		if (note) {
+			note->user.pid = owner->pid;
+			note->user_source = source;
+			__builtin_memcpy(note->user.comm, owner->comm, EV_COMM_LEN);
+		}
+	} else if (note) {
+		owner_from_note(note, sock, owner);
+	}
+}
+
+/* Which owner a step names if its caller makes it. `ss -K` is nobody's close. */
+static __always_inline enum ev_owner_source step_owner(const struct sock *sk, int old, int new)
+{
+	if (old == ST_CLOSE && new == ST_SYN_SENT)
+		return OWNER_CONNECT;
+	if (new == ST_FIN_WAIT1 || (old == ST_CLOSE_WAIT && new == ST_LAST_ACK))
+		return OWNER_CLOSE;
+	if (new == ST_CLOSE && sk->sk_err != ECONNABORTED)
+		return OWNER_CLOSE;
+	return OWNER_UNKNOWN;
+}
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is there now: iter/tcp walks the sockets, requests and minisocks of
+ * one network namespace, iter/task_file the descriptors of every process on
+ * the host. Both write events to the iterator's file. A socket is shown under
+ * its lock, so the time of its event stands in order with those of the hooks.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include "event.h"
+#include "filter.h"
+#include "emit.bpf.h"
+#include "compat.bpf.h"
+#include "sock.bpf.h"
+#include "owner.bpf.h"
+#include "wanted.bpf.h"
+#include "found.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define SOCK_STREAM 1
+
+/* One reader at a time; not on the stack, where the verifier tracks pointers. */
+struct ev_found found;
+struct ev_holder holder;
+
+static __always_inline void fill_found_minisock(const struct inet_timewait_sock *tw)
+{
+	const struct sock_common *common = &tw->__tw_common;
+	const struct net *net = common->skc_net.net;
+
+	__builtin_memset(&found, 0, sizeof(found));
+	fill_hdr(&found.hdr, EV_FOUND, sizeof(found), tw, common->skc_cookie.counter);
+	found.sock.new_state = tw->tw_substate;
+	fill_addresses(&found.tuple, common);
+	found.tuple.netns_cookie = net->net_cookie;
+	found.tuple.netns_inum = net->ns.inum;
+	found.tuple.lport = bpf_ntohs(tw->tw_sport);
+	found.tuple.rport = bpf_ntohs(common->skc_dport);
+	found.owner.uid = ~0U;
+	found.is_minisock = 1;
+}
+
+SEC("iter/tcp")
+int scan_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct inet_timewait_sock *tw;
+	struct sock_note *note;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	__u8 state;
+
+	if (!common)
+		return 0;
+	state = common->skc_state;
+	if (state == ST_LISTEN || state == ST_CLOSE || state >= ST_NEW_SYN_RECV)
+		return 0;
+	if (state == ST_TIME_WAIT) {
+		tw = (void *)bpf_skc_to_tcp_timewait_sock(common);
+		if (!tw)
+			return 0;
+		fill_found_minisock(tw);
+		bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+		return 0;
+	}
+	tp = bpf_skc_to_tcp_sock(common);
+	if (!tp)
+		return 0;
+	sk = (struct sock *)&tp->inet_conn.icsk_inet.sk;
+	note = note_of(sk);
+	bpf_get_socket_cookie(sk);
+	fill_found(&found, sk, tp, note, state);
+	if (decide(sk, note, &found.tuple, &found.sock, &found.owner))
+		bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+	return 0;
+}
+
+/* Whoever held it when looked; where several do, nobody is named. */
+static __always_inline void note_holder(struct owner_note *note, struct task_struct *task)
+{
+	if (note->scan == SCAN_NONE && !note->pid) {
+		note->pid = task->tgid;
+		note->scan = SCAN_HELD;
+		bpf_probe_read_kernel(note->comm, EV_COMM_LEN, &task->group_leader->comm);
+	} else if (note->scan == SCAN_HELD && note->pid != (__u32)task->tgid) {
+		note->pid = 0;
+		note->scan = SCAN_SHARED;
+	}
+}
+
+static __always_inline void remember_holder(struct sock *sk, __u8 state, struct task_struct *task)
+{
+	struct sock_note *note = make_note(sk);
+
+	if (!note)
+		return;
+	if (state == ST_LISTEN) {
+		note_holder(&note->listener, task);
+	} else if (note->user_source <= OWNER_FD_TABLE) {
+		note_holder(&note->user, task);
+		note->user_source = OWNER_FD_TABLE;
+	}
+}
+
+SEC("iter/task_file")
+int scan_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sk;
+	__u8 state;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->sk_type != SOCK_STREAM)
+		return 0;
+	if (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6)
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (state == ST_CLOSE)
+		return 0;
+	remember_holder(sk, state, task);
+	if (state == ST_LISTEN)
+		return 0;
+	fill_hdr(&holder.hdr, EV_HOLDER, sizeof(holder), sk, sock_cookie(sk));
+	holder.owner.pid = task->tgid;
+	holder.owner.uid = sk->sk_uid.val;
+	bpf_probe_read_kernel(holder.owner.comm, EV_COMM_LEN, &task->group_leader->comm);
+	holder.fd = ctx->fd;
+	holder.state = state;
+	__builtin_memset(holder.pad, 0, sizeof(holder.pad));
+	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The filter in the kernel half. It is asked once a connection, where its
+ * facts are known, and the answer is kept with the socket, so that a life is
+ * told whole or not at all. It errs towards telling: what the kernel can't
+ * know yet (who will read from an accepted socket) the user half decides.
+ */
+#ifndef CONNLIFE_WANTED_BPF_H
+#define CONNLIFE_WANTED_BPF_H
+
+const volatile struct filter filter __weak;
+
+static __always_inline bool is_below_cgroup(const struct sock *sk)
+{
+	struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
+	struct cgroup *ancestor = NULL;
+
+	if (cgroup->level < filter.cgroup_level)
+		return false;
+	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+			      (void *)((__u64)cgroup +
+				       bpf_core_field_offset(struct cgroup, ancestors) +
+				       (__u64)filter.cgroup_level * sizeof(ancestor)));
+	return ancestor && BPF_CORE_READ(ancestor, kn, id) == filter.cgroup_id;
+}
+
+static __always_inline bool is_wanted(const struct sock *sk, const struct ev_tuple *tuple,
+				      const struct ev_sock *sock, const struct ev_owner *owner)
+{
+	if (filter_tuple(&filter, tuple) == FILTER_NO)
+		return false;
+	if (filter.cgroup_id && !is_below_cgroup(sk))
+		return false;
+	return !(filter.pid && sock->owner_source == OWNER_CONNECT && owner->pid != filter.pid);
+}
+
+/* Asks, and remembers the answer with the socket. */
+static __always_inline bool decide(const struct sock *sk, struct sock_note *note,
+				   const struct ev_tuple *tuple, const struct ev_sock *sock,
+				   const struct ev_owner *owner)
+{
+	bool wanted;
+
+	if (!filter.active)
+		return true;
+	wanted = is_wanted(sk, tuple, sock, owner);
+	if (wanted && !note)
+		note = make_note(sk);
+	if (note)
+		note->wanted = wanted ? WANTED_YES : WANTED_NO;
+	return wanted && note;
+}
+
+static __always_inline bool was_wanted(const struct sock_note *note)
+{
+	return !filter.active || (note && note->wanted == WANTED_YES);
+}
+
+#endif

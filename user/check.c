@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "core/names.h"
+#include "sources/cgroupfs.h"
+#include "sources/kernel.h"
+#include "sources/live.h"
+
+#define PROGRAMS_MAX 32
+
+static void print_row(const char *what, bool ok, const char *note)
+{
+	printf("%-26s %-4s %s\n", what, ok ? "yes" : "no", note);
+}
+
+static bool check_programs(void)
+{
+	struct live_program programs[PROGRAMS_MAX];
+	int count = live_try_programs(programs, PROGRAMS_MAX);
+	bool works = count > 0;
+
+	for (int i = 0; i < count && i < PROGRAMS_MAX; i++) {
+		char note[160];
+
+		snprintf(note, sizeof(note), "%s%s%s%s", programs[i].why,
+			 programs[i].error ? " (" : "",
+			 programs[i].error ? strerror(-programs[i].error) : "",
+			 programs[i].error ? ")" : "");
+		print_row(programs[i].name, !programs[i].error, note);
+		if (programs[i].error && programs[i].needed)
+			works = false;
+	}
+	if (count < 0)
+		printf("the kernel half can't be opened: %s\n", strerror(-count));
+	return works;
+}
+
+int check_run(void)
+{
+	struct cgroupfs *cgroupfs;
+	struct utsname kernel;
+	bool works;
+
+	if (!uname(&kernel))
+		printf("Linux %s %s\n", kernel.release, kernel.machine);
+	if (!kernel_can_trace())
+		return EXIT_FAILURE;
+	works = check_programs();
+	cgroupfs = cgroupfs_open();
+	print_row("cgroup2", cgroupfs,
+		  cgroupfs ? "paths of control groups" : "not mounted: the cgroup is unknown");
+	cgroupfs_close(cgroupfs);
+	print_row("tw_timer_handler", kernel_symbol("tw_timer_handler"),
+		  "in /proc/kallsyms: how TIME_WAIT ends, for --whole");
+	printf("%s\n", works ? "connlife can trace here" : "connlife can't trace here");
+	return works ? EXIT_SUCCESS : EXIT_FAILURE;
+}

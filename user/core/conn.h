@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One tracked connection and the pool that holds them. Knows what was seen,
+ * not what it means (that is verdict.h).
+ */
+#ifndef CONNLIFE_CONN_H
+#define CONNLIFE_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/report.h"
+
+#define CONN_NONE UINT32_MAX
+#define CONN_STATES_MAX 8
+
+enum conn_phase {
+	CONN_FREE,
+	CONN_LIVE, /* the socket is there */
+	CONN_HELD, /* closed; a late event may still say how */
+	CONN_REMAINING, /* only a minisock is left */
+	CONN_CANCELLED, /* its minisock was taken away; why is not sure yet */
+	CONN_PHASES,
+};
+
+enum conn_wanted { CONN_UNDECIDED, CONN_WANTED, CONN_UNWANTED };
+
+struct conn {
+	uint64_t sock; /* of the socket, later of the minisock: the key */
+	uint64_t first_sock; /* of the socket, to show */
+	uint64_t cookie;
+	struct ev_tuple tuple;
+	struct ev_owner owner;
+	struct ev_stats stats; /* as of EV_CLOSE */
+
+	uint64_t entered_ns[CONN_STATES_MAX]; /* 0: not seen */
+	uint64_t closed_ns; /* when the socket (or the FIN_WAIT2 minisock) went; 0: not yet */
+	uint64_t ended_ns; /* when the minisock went; 0: not yet, or not known */
+	uint64_t reset_sent_ns; /* 0: none was */
+	uint64_t seen_ns; /* the last event of it */
+	uint8_t states[CONN_STATES_MAX];
+
+	uint32_t next, prev; /* in the list of its phase, oldest first */
+	uint32_t self;
+	uint32_t loss_epoch; /* of the engine when it was made */
+	uint32_t scan; /* number of the last scan that saw it */
+	uint32_t open_retrans; /* SYN or SYN+ACK sent again before ESTABLISHED */
+	uint16_t fin_retrans;
+	int16_t reset_reason; /* enum sk_rst_reason, -1 none */
+
+	uint16_t close_flags; /* EVF_* at EV_CLOSE */
+	uint16_t error; /* sk_err at EV_CLOSE */
+	uint8_t states_len;
+	uint8_t phase; /* enum conn_phase */
+	uint8_t wanted; /* enum conn_wanted */
+	uint8_t owner_source; /* enum ev_owner_source */
+	uint8_t role; /* enum conn_role */
+	uint8_t closed_from; /* the state that went to CLOSE; ST_NONE: end not seen */
+	uint8_t minisock_state; /* as found at EV_CLOSE; ST_NONE: none */
+	uint8_t remains_end; /* enum conn_remains_end */
+	uint8_t incomplete; /* INCOMPLETE_* */
+	bool preexisting : 1;
+	bool opening_unseen : 1; /* found in mid-life */
+	bool role_by_fin : 1; /* found past its own FIN: fin_retrans is not known */
+	bool owner_shared : 1; /* several processes hold it */
+	bool established : 1;
+	bool syn_data : 1;
+	bool start_known : 1; /* entered_ns[0] is the SYN's time, not the first sight */
+	bool reset_received : 1;
+	bool reset_was_reply : 1;
+	bool has_stats : 1;
+};
+
+struct conn_list {
+	uint32_t first, last;
+	uint64_t len;
+};
+
+struct conn_pool {
+	struct conn **chunks;
+	uint32_t chunks_len;
+	uint32_t used; /* slots ever handed out */
+	uint32_t max;
+	uint32_t free_first;
+	struct conn_list phases[CONN_PHASES];
+};
+
+void conn_pool_init(struct conn_pool *pool, uint32_t max);
+void conn_pool_free(struct conn_pool *pool);
+
+/* A zeroed connection in CONN_LIVE, or NULL where max is reached or memory is short. */
+struct conn *conn_new(struct conn_pool *pool);
+void conn_free(struct conn_pool *pool, struct conn *conn);
+
+/* index must be below pool->used. A free one is given too, in CONN_FREE. */
+struct conn *conn_at(const struct conn_pool *pool, uint32_t index);
+
+/* NULL at the end of a list. */
+struct conn *conn_oldest(const struct conn_pool *pool, enum conn_phase phase);
+
+/* To the end of another list. */
+void conn_move(struct conn_pool *pool, struct conn *conn, enum conn_phase phase);
+
+/* The state it is in; ST_NONE if none was seen. */
+uint8_t conn_state(const struct conn *conn);
+
+/* Appends a state; at_ns 0: not known when. A path longer than is kept loses its end. */
+void conn_enter(struct conn *conn, uint8_t state, uint64_t at_ns);
+
+/* When it first entered state; 0 if it never did or nobody saw when. */
+uint64_t conn_entered(const struct conn *conn, uint8_t state);
+bool conn_passed(const struct conn *conn, uint8_t state);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/decode.h"
+
+#include <string.h>
+
+static const unsigned short sizes[] = {
+	[EV_OPEN] = sizeof(struct ev_open),
+	[EV_STATE] = sizeof(struct ev_state),
+	[EV_CLOSE] = sizeof(struct ev_close),
+	[EV_DESTROY] = sizeof(struct ev_destroy),
+	[EV_RESET_SENT] = sizeof(struct ev_reset),
+	[EV_RESET_RECEIVED] = sizeof(struct ev_reset),
+	[EV_RETRANSMIT] = sizeof(struct ev_retransmit),
+	[EV_SYNACK_RETRANSMIT] = sizeof(struct ev_synack_retransmit),
+	[EV_MINISOCK_TIMER] = sizeof(struct ev_minisock_timer),
+	[EV_SCAN_BEGIN] = sizeof(struct ev_scan),
+	[EV_FOUND] = sizeof(struct ev_found),
+	[EV_HOLDER] = sizeof(struct ev_holder),
+	[EV_SCAN_END] = sizeof(struct ev_scan),
+	[EV_CLOCK] = sizeof(struct ev_clock),
+	[EV_CGROUP] = sizeof(struct ev_cgroup),
+	[EV_LOST] = sizeof(struct ev_lost),
+	[EV_END] = sizeof(struct ev_end),
+};
+
+size_t decode_size(unsigned int kind)
+{
+	return kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
+}
+
+static bool is_sock(const struct ev_sock *sock)
+{
+	return sock->old_state < ST_MAX && sock->new_state > ST_NONE && sock->new_state < ST_MAX &&
+	       sock->owner_source <= OWNER_CONNECT;
+}
+
+static bool is_family(const struct ev_tuple *tuple)
+{
+	return tuple->family == 4 || tuple->family == 6;
+}
+
+static bool is_open(const struct ev_open *open)
+{
+	return is_sock(&open->sock) && is_family(&open->tuple);
+}
+
+static bool is_close(const struct ev_close *close)
+{
+	return is_sock(&close->sock) && close->sock.new_state == ST_CLOSE &&
+	       (!close->minisock || close->minisock_state == ST_TIME_WAIT ||
+		close->minisock_state == ST_FIN_WAIT2);
+}
+
+static bool is_found(const struct ev_found *found)
+{
+	return is_sock(&found->sock) && is_family(&found->tuple);
+}
+
+static bool is_minisock_timer(const struct ev_minisock_timer *timer)
+{
+	return timer->what >= MINISOCK_CANCEL && timer->what <= MINISOCK_RESTART;
+}
+
+bool decode_is_event(const void *data, size_t size)
+{
+	const struct ev_hdr *hdr = data;
+
+	if (size < sizeof(*hdr) || hdr->version != EV_VERSION || hdr->size > size ||
+	    hdr->size != decode_size(hdr->kind) || !hdr->size)
+		return false;
+	switch (hdr->kind) {
+	case EV_OPEN:
+		return is_open(data);
+	case EV_STATE:
+		return is_sock(&((const struct ev_state *)data)->sock);
+	case EV_CLOSE:
+		return is_close(data);
+	case EV_FOUND:
+		return is_found(data);
+	case EV_SYNACK_RETRANSMIT:
+		return is_family(&((const struct ev_synack_retransmit *)data)->tuple);
+	case EV_MINISOCK_TIMER:
+		return is_minisock_timer(data);
+	case EV_CGROUP:
+		return memchr(((const struct ev_cgroup *)data)->path, '\0', EV_PATH_LEN);
+	case EV_LOST:
+		return ((const struct ev_lost *)data)->why < LOST_MAX;
+	default:
+		return true;
+	}
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tells an event from other bytes. The only place that trusts a size from outside. */
+#ifndef CONNLIFE_DECODE_H
+#define CONNLIFE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "event.h"
+
+/* The size that an event of this kind has; 0 for a kind that does not exist. */
+size_t decode_size(unsigned int kind);
+
+/*
+ * Whether the size bytes at data (aligned to 8) are one whole event of this
+ * version, with its enumerations in range and its texts terminated.
+ */
+bool decode_is_event(const void *data, size_t size);
+
+#endif

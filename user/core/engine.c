@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/decode.h"
+#include "core/engine_priv.h"
+
+#define MS (1000ULL * 1000)
+#define SEC (1000 * MS)
+
+/* Resets are told within microseconds of EV_CLOSE (R8, R9); a loaded CPU may take longer. */
+#define HOLD_NS (20 * MS)
+/* net.ipv4.tcp_synack_retries: the kernel gives a request up within about a minute. */
+#define HALFOPEN_NS (130 * SEC)
+
+struct conn *engine_find(const struct engine *engine, uint64_t sock)
+{
+	uint32_t index = map_get(&engine->by_sock, sock);
+
+	return index == MAP_NONE ? NULL : conn_at(&engine->pool, index);
+}
+
+void engine_drop(struct engine *engine, struct conn *conn)
+{
+	map_del(&engine->by_sock, conn->sock);
+	if (conn->phase == CONN_CANCELLED)
+		remains_forget(engine, conn);
+	conn_free(&engine->pool, conn);
+}
+
+void engine_report(struct engine *engine, struct conn *conn)
+{
+	struct report_conn report;
+
+	if (!wanted_decide(engine, conn, true))
+		return;
+	if (conn->loss_epoch != engine->loss_epoch)
+		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	engine->counts.reported++;
+	if (engine->sink.conn) {
+		verdict_fill(conn, &report);
+		report.cgroup = cgroups_path(&engine->cgroups, conn->tuple.cgroup_id);
+		engine->sink.conn(engine->sink.ctx, &report);
+	}
+	engine_drop(engine, conn);
+}
+
+/* How it ended was lost, or it had to make room: told as far as it is known. */
+void engine_give_up(struct engine *engine, struct conn *conn)
+{
+	if (conn->phase == CONN_LIVE)
+		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	else if (conn->phase == CONN_REMAINING && !(conn->incomplete & INCOMPLETE_TABLE_FULL))
+		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	engine_report(engine, conn);
+}
+
+/* The one that ended first makes room; live ones never do. */
+static bool evict(struct engine *engine)
+{
+	static const enum conn_phase order[] = { CONN_HELD, CONN_CANCELLED, CONN_REMAINING };
+
+	for (unsigned int i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		struct conn *conn = conn_oldest(&engine->pool, order[i]);
+
+		if (!conn)
+			continue;
+		if (conn->phase == CONN_REMAINING)
+			conn->incomplete |= INCOMPLETE_TABLE_FULL;
+		engine_report(engine, conn);
+		return true;
+	}
+	return false;
+}
+
+struct conn *engine_add(struct engine *engine, const struct ev_hdr *hdr)
+{
+	struct conn *conn = conn_new(&engine->pool);
+
+	if (!conn) {
+		engine->counts.table_full++;
+		conn = evict(engine) ? conn_new(&engine->pool) : NULL;
+		if (!conn)
+			return NULL;
+	}
+	conn->sock = hdr->sock;
+	conn->first_sock = hdr->sock;
+	conn->cookie = hdr->cookie;
+	conn->seen_ns = hdr->ts_ns;
+	conn->loss_epoch = engine->loss_epoch;
+	if (map_put(&engine->by_sock, hdr->sock, conn->self)) {
+		conn_free(&engine->pool, conn);
+		engine->counts.table_full++;
+		return NULL;
+	}
+	engine->counts.conns++;
+	return conn;
+}
+
+int engine_rekey(struct engine *engine, struct conn *conn, uint64_t sock)
+{
+	int err;
+
+	map_del(&engine->by_sock, conn->sock);
+	conn->sock = sock;
+	err = map_put(&engine->by_sock, sock, conn->self);
+	return err;
+}
+
+static void on_clock(struct engine *engine, const struct ev_clock *event)
+{
+	engine->realtime_offset_ns = (int64_t)(event->realtime_ns - event->hdr.ts_ns);
+	engine->has_realtime = true;
+}
+
+static void dispatch(struct engine *engine, const void *event)
+{
+	const struct ev_hdr *hdr = event;
+
+	switch (hdr->kind) {
+	case EV_OPEN:
+		life_on_open(engine, event);
+		break;
+	case EV_STATE:
+		life_on_state(engine, event);
+		break;
+	case EV_CLOSE:
+		life_on_close(engine, event);
+		break;
+	case EV_DESTROY:
+		life_on_destroy(engine, hdr);
+		break;
+	case EV_RESET_SENT:
+		life_on_reset_sent(engine, event);
+		break;
+	case EV_RESET_RECEIVED:
+		life_on_reset_received(engine, event);
+		break;
+	case EV_RETRANSMIT:
+		life_on_retransmit(engine, event);
+		break;
+	case EV_SYNACK_RETRANSMIT:
+		life_on_synack_retransmit(engine, event);
+		break;
+	case EV_MINISOCK_TIMER:
+		remains_timer(engine, event);
+		break;
+	case EV_SCAN_BEGIN:
+		scan_begin(engine, event);
+		break;
+	case EV_FOUND:
+		scan_found(engine, event);
+		break;
+	case EV_HOLDER:
+		scan_holder(engine, event);
+		break;
+	case EV_SCAN_END:
+		scan_end(engine, event);
+		break;
+	case EV_CLOCK:
+		on_clock(engine, event);
+		break;
+	case EV_CGROUP:
+		cgroups_note(&engine->cgroups, event);
+		break;
+	case EV_LOST:
+		scan_lost(engine, event);
+		break;
+	}
+}
+
+static uint64_t held_due(const struct engine *engine)
+{
+	const struct conn *conn = conn_oldest(&engine->pool, CONN_HELD);
+
+	return conn ? conn->closed_ns + HOLD_NS : UINT64_MAX;
+}
+
+/* All that is due, in order of time: so that a recording gives its records in the same order. */
+static void release_due(struct engine *engine)
+{
+	for (;;) {
+		uint64_t held = held_due(engine);
+		uint64_t remaining = remains_due(engine);
+
+		if (held >= engine->now_ns && remaining >= engine->now_ns)
+			return;
+		if (held <= remaining)
+			engine_report(engine, conn_oldest(&engine->pool, CONN_HELD));
+		else
+			remains_release(engine);
+	}
+}
+
+int engine_event(struct engine *engine, const void *event, size_t size)
+{
+	const struct ev_hdr *hdr = event;
+
+	if (!decode_is_event(event, size)) {
+		engine->counts.lost[LOST_UNDECODABLE]++;
+		engine->loss_epoch++;
+		return -EBADMSG;
+	}
+	engine->counts.events++;
+	if (hdr->ts_ns > engine->now_ns)
+		engine->now_ns = hdr->ts_ns;
+	release_due(engine);
+	dispatch(engine, event);
+	return 0;
+}
+
+void engine_tick(struct engine *engine, uint64_t now_ns)
+{
+	if (now_ns > engine->now_ns)
+		engine->now_ns = now_ns;
+	release_due(engine);
+	if (engine->now_ns < engine->next_expiry_ns)
+		return;
+	engine->next_expiry_ns = engine->now_ns + SEC;
+	if (engine->now_ns > HALFOPEN_NS)
+		halfopens_expire(&engine->halfopens, engine->now_ns - HALFOPEN_NS);
+}
+
+void engine_finish(struct engine *engine)
+{
+	static const enum conn_phase order[] = { CONN_HELD, CONN_CANCELLED, CONN_REMAINING };
+	struct conn *conn;
+
+	for (unsigned int i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		while ((conn = conn_oldest(&engine->pool, order[i])))
+			engine_report(engine, conn);
+	}
+}
+
+int64_t engine_realtime_ns(const struct engine *engine, int64_t monotonic_ns)
+{
+	if (!engine->has_realtime || monotonic_ns == UNKNOWN_NS)
+		return UNKNOWN_NS;
+	return monotonic_ns + engine->realtime_offset_ns;
+}
+
+void engine_counts(const struct engine *engine, struct engine_counts *counts)
+{
+	const struct conn_list *phases = engine->pool.phases;
+
+	*counts = engine->counts;
+	counts->live = phases[CONN_LIVE].len;
+	counts->remaining = phases[CONN_REMAINING].len + phases[CONN_CANCELLED].len;
+	counts->half_open = engine->halfopens.by_cookie.len;
+}
+
+struct engine *engine_new(const struct engine_options *options, const struct report_sink *sink)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->options = *options;
+	engine->sink = *sink;
+	conn_pool_init(&engine->pool, options->max_connections);
+	memset(engine->recent_clients, 0xff, sizeof(engine->recent_clients));
+	if (map_init(&engine->by_sock, options->hash_seed) ||
+	    map_init(&engine->by_tuple, options->hash_seed) ||
+	    cgroups_init(&engine->cgroups, options->hash_seed) ||
+	    halfopens_init(&engine->halfopens, options->hash_seed))
+		goto fail;
+	if (options->filter)
+		engine->filter = *options->filter;
+	if (options->cgroup) {
+		engine->cgroup = strdup(options->cgroup);
+		if (!engine->cgroup)
+			goto fail;
+	}
+	return engine;
+fail:
+	engine_free(engine);
+	return NULL;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	map_free(&engine->by_sock);
+	map_free(&engine->by_tuple);
+	conn_pool_free(&engine->pool);
+	cgroups_free(&engine->cgroups);
+	halfopens_free(&engine->halfopens);
+	free(engine->cgroup);
+	free(engine);
+}

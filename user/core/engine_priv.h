@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the engine share: engine.c (the table, in and out), life.c
+ * (transitions), scan.c (snapshots and losses), remains.c (minisocks), wanted.c
+ * (the filter), steps.c (what the views of steps are told).
+ */
+#ifndef CONNLIFE_ENGINE_PRIV_H
+#define CONNLIFE_ENGINE_PRIV_H
+
+#include "base/map.h"
+#include "core/cgroups.h"
+#include "core/conn.h"
+#include "core/engine.h"
+#include "core/halfopen.h"
+#include "core/verdict.h"
+
+/* Latest clients in SYN_SENT: whose connect() may be taking over a minisock right now. */
+#define RECENT_CLIENTS 64
+
+struct engine {
+	struct engine_options options;
+	struct filter filter;
+	char *cgroup;
+	struct report_sink sink;
+	struct map by_sock; /* identity -> index of conn */
+	struct map by_tuple; /* those in CONN_CANCELLED, by a hash of their tuple */
+	struct conn_pool pool;
+	struct cgroups cgroups;
+	struct halfopens halfopens;
+	struct engine_counts counts;
+	int64_t realtime_offset_ns;
+	bool has_realtime;
+	uint32_t loss_epoch;
+	uint32_t scan; /* number of the scan under way or the last one */
+	uint64_t scan_began_ns;
+	bool in_repair;
+	uint64_t now_ns; /* of the latest event or tick */
+	uint64_t next_expiry_ns;
+	uint32_t recent_clients[RECENT_CLIENTS];
+	uint32_t recent_next;
+};
+
+/* engine.c */
+struct conn *engine_find(const struct engine *engine, uint64_t sock);
+struct conn *engine_add(struct engine *engine, const struct ev_hdr *hdr);
+void engine_drop(struct engine *engine, struct conn *conn);
+void engine_report(struct engine *engine, struct conn *conn);
+void engine_give_up(struct engine *engine, struct conn *conn);
+int engine_rekey(struct engine *engine, struct conn *conn, uint64_t sock);
+
+/* life.c */
+void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t source);
+void life_on_open(struct engine *engine, const struct ev_open *event);
+void life_on_state(struct engine *engine, const struct ev_state *event);
+void life_on_close(struct engine *engine, const struct ev_close *event);
+void life_on_destroy(struct engine *engine, const struct ev_hdr *hdr);
+void life_on_reset_sent(struct engine *engine, const struct ev_reset *event);
+void life_on_reset_received(struct engine *engine, const struct ev_reset *event);
+void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event);
+void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_retransmit *event);
+
+/* wanted.c: false if the connection was dropped as not wanted. */
+bool wanted_decide(struct engine *engine, struct conn *conn, bool at_end);
+
+/* steps.c: tells the last step of the connection, or keeps it until it is known to be wanted. */
+void steps_tell_last(struct engine *engine, const struct conn *conn);
+void steps_tell_close(struct engine *engine, const struct conn *conn);
+void steps_tell_all(struct engine *engine, const struct conn *conn);
+
+/* remains.c */
+void remains_forget(struct engine *engine, const struct conn *conn);
+void remains_begin(struct engine *engine, struct conn *conn, const struct ev_close *event);
+void remains_found(struct engine *engine, const struct ev_found *event);
+void remains_timer(struct engine *engine, const struct ev_minisock_timer *event);
+void remains_reset(struct engine *engine, struct conn *conn);
+void remains_client_opened(struct engine *engine, const struct conn *conn);
+void remains_reborn(struct engine *engine, const struct ev_tuple *tuple, uint64_t syn_ns);
+/* When the next one is due; UINT64_MAX: none. And lets go of it. */
+uint64_t remains_due(const struct engine *engine);
+void remains_release(struct engine *engine);
+
+/* scan.c */
+void scan_begin(struct engine *engine, const struct ev_scan *event);
+void scan_found(struct engine *engine, const struct ev_found *event);
+void scan_holder(struct engine *engine, const struct ev_holder *event);
+void scan_end(struct engine *engine, const struct ev_scan *event);
+void scan_lost(struct engine *engine, const struct ev_lost *event);
+
+#endif

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The life of a socket, transition by transition: what each event of the hooks does to a connection. */
+#include <string.h>
+
+#include "core/engine_priv.h"
+
+#define MS (1000ULL * 1000)
+
+#define TCP_FLAG_FIN 0x01 /* RFC 9293 3.1 */
+
+void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t source)
+{
+	if (!owner->pid || source <= conn->owner_source)
+		return;
+	conn->owner.pid = owner->pid;
+	memcpy(conn->owner.comm, owner->comm, EV_COMM_LEN);
+	conn->owner_source = source;
+}
+
+/* Owner, uid and port, as every transition brings them. */
+static void refresh(struct conn *conn, const struct ev_hdr *hdr, const struct ev_sock *sock,
+		    const struct ev_owner *owner, uint16_t lport)
+{
+	conn->seen_ns = hdr->ts_ns;
+	if (!conn->cookie)
+		conn->cookie = hdr->cookie;
+	conn->owner.uid = owner->uid;
+	life_take_owner(conn, owner, sock->owner_source);
+	if (!conn->tuple.lport)
+		conn->tuple.lport = lport;
+}
+
+/* A step that does not follow from the state known: the one between was lost. */
+static void check_gap(struct conn *conn, uint8_t old_state)
+{
+	if (conn_state(conn) == old_state)
+		return;
+	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	conn_enter(conn, old_state, 0);
+}
+
+static void establish(struct engine *engine, struct conn *conn, const struct ev_sock *sock,
+		      uint32_t retrans)
+{
+	conn->established = true;
+	if (conn->role != ROLE_SERVER)
+		conn->open_retrans = retrans;
+	conn->syn_data = !!(sock->flags & EVF_SYN_DATA);
+	if (engine->options.whole)
+		remains_reborn(engine, &conn->tuple, conn->entered_ns[0]);
+}
+
+static void step_to(struct engine *engine, struct conn *conn, const struct ev_sock *sock,
+		    uint64_t ts_ns, uint32_t retrans)
+{
+	check_gap(conn, sock->old_state);
+	if (sock->old_state == ST_SYN_SENT && sock->new_state == ST_SYN_RECV)
+		conn->role = ROLE_BOTH;
+	conn_enter(conn, sock->new_state, ts_ns);
+	/* SYN_RECV may also end in FIN_WAIT1: closed before its last ACK came */
+	if (!conn->established && sock->new_state != ST_SYN_RECV)
+		establish(engine, conn, sock, retrans);
+	if (wanted_decide(engine, conn, false))
+		steps_tell_last(engine, conn);
+}
+
+static void open_client(struct engine *engine, const struct ev_open *event)
+{
+	struct conn *conn = engine_add(engine, &event->hdr);
+
+	if (!conn)
+		return;
+	conn->role = ROLE_CLIENT;
+	conn->tuple = event->tuple;
+	conn->start_known = true;
+	refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
+	conn_enter(conn, event->sock.new_state, event->hdr.ts_ns);
+	if (engine->options.whole)
+		remains_client_opened(engine, conn);
+	if (wanted_decide(engine, conn, false))
+		steps_tell_last(engine, conn);
+}
+
+/*
+ * When the SYN came, which no hook tells: Fast Open enters SYN_RECV at it;
+ * else the last ACK answers the SYN+ACK after one srtt, if that was sent once
+ * (R11), and the request knew when it was sent first.
+ */
+static uint64_t syn_time(struct engine *engine, const struct ev_open *event)
+{
+	uint64_t ts = event->hdr.ts_ns;
+	uint64_t first;
+
+	if (event->retrans) {
+		first = halfopens_take(&engine->halfopens, event->hdr.cookie);
+		return first && first <= ts ? first : 0;
+	}
+	if (event->srtt_us && event->srtt_us * 1000ULL < ts)
+		ts -= event->srtt_us * 1000ULL;
+	else if (!event->syn_recv_ns || event->syn_recv_ns + MS > event->hdr.ts_ns)
+		return 0;
+	return event->syn_recv_ns && event->syn_recv_ns < ts ? event->syn_recv_ns : ts;
+}
+
+static void open_server(struct engine *engine, const struct ev_open *event)
+{
+	struct conn *conn = engine_add(engine, &event->hdr);
+	uint64_t syn_ns;
+
+	if (!conn)
+		return;
+	syn_ns = syn_time(engine, event);
+	conn->role = ROLE_SERVER;
+	conn->tuple = event->tuple;
+	conn->open_retrans = event->retrans;
+	conn->start_known = syn_ns != 0;
+	refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
+	conn_enter(conn, ST_SYN_RECV, syn_ns ? syn_ns : event->hdr.ts_ns);
+	if (!wanted_decide(engine, conn, false))
+		return;
+	steps_tell_last(engine, conn);
+	if (event->sock.new_state != ST_SYN_RECV)
+		step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
+}
+
+void life_on_open(struct engine *engine, const struct ev_open *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (event->sock.old_state == ST_SYN_RECV && conn && conn_state(conn) == ST_SYN_RECV) {
+		/* a simultaneous open, or one found in SYN_RECV: no new life */
+		refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
+		if (event->sock.new_state != ST_SYN_RECV)
+			step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
+		return;
+	}
+	if (conn) /* the same socket begins another life */
+		engine_give_up(engine, conn);
+	if (event->sock.old_state == ST_SYN_RECV)
+		open_server(engine, event);
+	else
+		open_client(engine, event);
+}
+
+void life_on_state(struct engine *engine, const struct ev_state *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (!conn || conn->phase != CONN_LIVE) {
+		engine->counts.unknown_sock++;
+		return;
+	}
+	refresh(conn, &event->hdr, &event->sock, &event->owner, event->lport);
+	step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
+}
+
+static void close_step(struct engine *engine, const struct conn *conn)
+{
+	struct conn shown;
+
+	if (!engine->sink.step || conn->minisock_state == ST_FIN_WAIT2)
+		return; /* with a FIN_WAIT2 minisock nothing changed but who keeps it */
+	if (conn->minisock_state == ST_NONE) {
+		steps_tell_close(engine, conn);
+		return;
+	}
+	if (engine->options.whole)
+		return; /* told when TIME_WAIT is entered in the record itself */
+	shown = *conn;
+	conn_enter(&shown, ST_TIME_WAIT, conn->closed_ns);
+	steps_tell_last(engine, &shown);
+}
+
+void life_on_close(struct engine *engine, const struct ev_close *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (!conn || conn->phase != CONN_LIVE) {
+		engine->counts.unknown_sock++;
+		return;
+	}
+	check_gap(conn, event->sock.old_state);
+	refresh(conn, &event->hdr, &event->sock, &event->owner, event->lport);
+	conn->stats = event->stats;
+	conn->has_stats = true;
+	conn->closed_ns = event->hdr.ts_ns;
+	conn->closed_from = event->sock.old_state;
+	conn->close_flags = event->sock.flags;
+	conn->error = event->sock.error;
+	conn->minisock_state = event->minisock ? event->minisock_state : ST_NONE;
+	if (!wanted_decide(engine, conn, !event->minisock || !engine->options.whole))
+		return;
+	close_step(engine, conn);
+	if (event->minisock && engine->options.whole)
+		remains_begin(engine, conn, event);
+	else if (verdict_can_change(conn))
+		conn_move(&engine->pool, conn, CONN_HELD);
+	else
+		engine_report(engine, conn);
+}
+
+/* Only after a loss is this told: if the connection is still there, its EV_CLOSE was lost. */
+void life_on_destroy(struct engine *engine, const struct ev_hdr *hdr)
+{
+	struct conn *conn = engine_find(engine, hdr->sock);
+
+	if (conn && conn->phase == CONN_LIVE)
+		engine_give_up(engine, conn);
+}
+
+void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (!conn)
+		return;
+	conn->seen_ns = event->hdr.ts_ns;
+	conn->reset_sent_ns = event->hdr.ts_ns;
+	conn->reset_reason = (int16_t)event->reason;
+	conn->reset_was_reply = event->is_reply;
+	if (conn->phase == CONN_HELD)
+		engine_report(engine, conn);
+	else if (conn->phase == CONN_CANCELLED)
+		remains_reset(engine, conn);
+}
+
+void life_on_reset_received(struct engine *engine, const struct ev_reset *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (conn && conn->phase == CONN_LIVE)
+		conn->reset_received = true;
+}
+
+void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+	bool is_fin = event->tcp_flags & TCP_FLAG_FIN;
+
+	if (!conn || conn->phase != CONN_LIVE)
+		return;
+	conn->seen_ns = event->hdr.ts_ns;
+	if (!conn->tuple.lport)
+		conn->tuple.lport = event->lport;
+	if (is_fin && conn->fin_retrans < UINT16_MAX)
+		conn->fin_retrans++;
+}
+
+void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_retransmit *event)
+{
+	halfopens_note(&engine->halfopens, event);
+	if (engine->options.whole && event->first_synack_ns)
+		remains_reborn(engine, &event->tuple, event->first_synack_ns);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the engine says and all that a view may know: the record of one
+ * connection and one transition of its state. Unknown is a value of its own
+ * everywhere; nothing is invented to fill a gap.
+ */
+#ifndef CONNLIFE_REPORT_H
+#define CONNLIFE_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/types.h>
+
+#include "event.h"
+
+#define UNKNOWN_NS INT64_MIN
+#define UNKNOWN_COUNT INT64_C(-1)
+
+/* Longest path of states is 7 (simultaneous open and close); the rest is head room. */
+#define REPORT_STATES_MAX 12
+
+enum conn_role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER, ROLE_BOTH };
+
+enum conn_opened {
+	OPENED_UNKNOWN,
+	OPENED_HANDSHAKE,
+	OPENED_SIMULTANEOUS,
+	OPENED_FASTOPEN,
+	OPENED_PREEXISTING,
+	OPENED_REFUSED,
+	OPENED_TIMED_OUT,
+	OPENED_UNREACHABLE,
+	OPENED_RESET,
+	OPENED_ABORTED,
+};
+
+enum conn_closed {
+	CLOSED_UNKNOWN,
+	CLOSED_FIN,
+	CLOSED_RST_SENT,
+	CLOSED_RST_RECEIVED,
+	CLOSED_TIMED_OUT,
+	CLOSED_ABORTED,
+	CLOSED_KILLED,
+	CLOSED_NONE,
+};
+
+enum conn_first { FIRST_UNKNOWN, FIRST_LOCAL, FIRST_REMOTE, FIRST_BOTH, FIRST_NONE };
+
+enum conn_teardown {
+	TEARDOWN_UNKNOWN,
+	TEARDOWN_FOUR_WAY,
+	TEARDOWN_THREE_SEGMENT,
+	TEARDOWN_SIMULTANEOUS,
+	TEARDOWN_HALF_CLOSE,
+	TEARDOWN_NONE,
+};
+
+enum conn_remains { REMAINS_NOTHING, REMAINS_TIME_WAIT, REMAINS_FIN_WAIT2 };
+
+enum conn_remains_end {
+	REMAINS_END_UNKNOWN,
+	REMAINS_END_EXPIRED,
+	REMAINS_END_RESET,
+	REMAINS_END_REUSED,
+	REMAINS_END_KILLED,
+	REMAINS_END_OVERFLOW,
+	REMAINS_END_NAMESPACE,
+};
+
+/* Bits of report_conn.incomplete: why the record does not tell the whole life. */
+#define INCOMPLETE_PREEXISTING 0x1
+#define INCOMPLETE_LOST_EVENTS 0x2
+#define INCOMPLETE_TABLE_FULL 0x4
+
+struct report_state {
+	uint8_t state; /* enum ev_tcp_state */
+	int64_t ns; /* time in it; UNKNOWN_NS */
+};
+
+/* One connection that ended. Times are of CLOCK_MONOTONIC in ns, UNKNOWN_NS where not seen. */
+struct report_conn {
+	uint64_t sock; /* identity, as tcpstates' SKADDR */
+	uint64_t cookie; /* 0 where none was ever drawn */
+	struct ev_tuple tuple;
+	const char *cgroup; /* its path; NULL where unknown */
+
+	uint32_t pid; /* 0 where unknown */
+	uint32_t uid; /* ~0 where unknown (a minisock has none) */
+	char comm[EV_COMM_LEN + 1]; /* any bytes but NUL; empty where unknown */
+	enum ev_owner_source pid_source;
+
+	enum conn_role role;
+	enum conn_opened opened;
+	enum conn_closed closed;
+	enum conn_first closed_first;
+	enum conn_teardown teardown;
+	enum conn_remains remains;
+	enum conn_remains_end remains_end;
+	int reset_reason; /* enum sk_rst_reason; -1 where none was given */
+	int error; /* errno; 0 for none */
+	unsigned int incomplete; /* INCOMPLETE_* bits; 0: complete */
+
+	struct report_state states[REPORT_STATES_MAX];
+	unsigned int states_len;
+
+	int64_t start_ns;
+	int64_t end_ns; /* TIME_WAIT not in it */
+	int64_t duration_ns; /* start to end */
+	int64_t handshake_ns;
+	int64_t half_close_ns;
+	int64_t time_wait_ns;
+
+	/* UNKNOWN_COUNT where not known; bytes are the applications', without SYN and FIN */
+	int64_t tx_bytes, rx_bytes;
+	int64_t tx_segs, rx_segs;
+	int64_t retrans, syn_retrans, synack_retrans, fin_retrans;
+	int64_t srtt_us, min_rtt_us;
+};
+
+/* One step of one connection from a state to another. */
+struct report_step {
+	uint64_t sock;
+	const struct ev_tuple *tuple; /* lport 0 where not chosen yet */
+	uint32_t pid; /* 0 where unknown */
+	char comm[EV_COMM_LEN + 1];
+	uint8_t old_state; /* enum ev_tcp_state */
+	uint8_t new_state;
+	int64_t ts_ns;
+	int64_t in_old_ns; /* time spent in old_state; UNKNOWN_NS */
+};
+
+/*
+ * Where reports go. What is pointed to is the engine's and lives until the
+ * call returns. A NULL function is not called.
+ */
+struct report_sink {
+	void (*conn)(void *ctx, const struct report_conn *conn);
+	void (*step)(void *ctx, const struct report_step *step);
+	void *ctx;
+};
+
+#endif

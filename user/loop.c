@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/engine.h"
+#include "output.h"
+#include "sources/cgroupfs.h"
+#include "sources/live.h"
+#include "sources/netns.h"
+#include "sources/recording.h"
+#include "summary.h"
+
+#define SEC (1000ULL * 1000 * 1000)
+#define STATUS_EVERY_NS (10 * SEC)
+
+static volatile int stop;
+static volatile int status_wanted;
+
+struct loop {
+	const struct options *options;
+	struct engine *engine;
+	struct output *output;
+	struct recorder *recorder;
+	char cgroup[EV_PATH_LEN];
+	uint64_t last_ns;
+	bool started;
+};
+
+static void on_signal(int signal)
+{
+	if (signal == SIGUSR1)
+		status_wanted = 1;
+	else
+		stop = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec;
+}
+
+static void take_event(void *ctx, const void *event, size_t size)
+{
+	struct loop *loop = ctx;
+	const struct ev_hdr *hdr = event;
+
+	if (!loop->started) {
+		loop->started = true;
+		output_set_engine(loop->output, loop->engine, hdr->ts_ns);
+	}
+	if (hdr->ts_ns > loop->last_ns)
+		loop->last_ns = hdr->ts_ns;
+	if (loop->recorder)
+		recorder_put(loop->recorder, event, size);
+	engine_event(loop->engine, event, size);
+}
+
+static int open_engine(struct loop *loop, const struct filter *filter)
+{
+	struct engine_options options = {
+		.whole = loop->options->whole,
+		.max_connections = loop->options->max_connections,
+		.filter = filter,
+		.cgroup = loop->cgroup[0] ? loop->cgroup : NULL,
+	};
+	struct report_sink sink;
+
+	if (getrandom(&options.hash_seed, sizeof(options.hash_seed), 0) < 0)
+		options.hash_seed = monotonic_ns();
+	loop->output = output_new(loop->options, STDOUT_FILENO);
+	if (!loop->output)
+		return -ENOMEM;
+	sink = output_sink(loop->output);
+	loop->engine = engine_new(&options, &sink);
+	if (!loop->engine)
+		return -ENOMEM;
+	output_header(loop->output);
+	return 0;
+}
+
+static void close_loop(struct loop *loop)
+{
+	engine_free(loop->engine);
+	output_free(loop->output);
+}
+
+/* Lets go of what waits, and says what was seen. */
+static int finish(struct loop *loop, int exit_code)
+{
+	struct engine_counts counts;
+	int err;
+
+	engine_finish(loop->engine);
+	if (!output_flush(loop->output))
+		exit_code = EXIT_FAILURE;
+	if (loop->recorder) {
+		err = recorder_close(loop->recorder, loop->last_ns);
+		if (err) {
+			log_line("%s: %s; the recording is not complete",
+				 loop->options->record_path, strerror(-err));
+			exit_code = EXIT_FAILURE;
+		}
+	}
+	engine_counts(loop->engine, &counts);
+	summary_print(&counts, loop->options);
+	return exit_code;
+}
+
+int loop_recording(const struct options *options)
+{
+	struct filter filter = options->filter;
+	struct loop loop = { .options = options };
+	int exit_code = EXIT_SUCCESS;
+	int err;
+
+	if (options->netns) {
+		char *end;
+
+		filter.netns_inum = (__u32)strtoul(options->netns, &end, 10);
+		if (*end || !filter.netns_inum) {
+			log_line(
+				"--netns %s: in a recording a namespace is known by its inode only",
+				options->netns);
+			return EXIT_FAILURE;
+		}
+	}
+	if (options->cgroup)
+		strncpy(loop.cgroup, options->cgroup, sizeof(loop.cgroup) - 1);
+	catch_signals();
+	if (open_engine(&loop, &filter)) {
+		log_line("out of memory");
+		close_loop(&loop);
+		return EXIT_FAILURE;
+	}
+	err = recording_read(options->read_path, take_event, &loop, &stop);
+	if (err)
+		exit_code = EXIT_FAILURE;
+	exit_code = finish(&loop, exit_code);
+	close_loop(&loop);
+	return exit_code;
+}
+
+/* Names of the command line to what the kernel knows them by. */
+static int resolve(struct loop *loop, struct filter *filter)
+{
+	const struct options *options = loop->options;
+	struct cgroupfs *cgroupfs;
+	int err;
+
+	if (options->netns) {
+		err = netns_find(options->netns, &filter->netns_cookie, &filter->netns_inum);
+		if (err) {
+			log_line("--netns %s: %s", options->netns, strerror(-err));
+			return err;
+		}
+	}
+	if (!options->cgroup)
+		return 0;
+	cgroupfs = cgroupfs_open();
+	err = cgroupfs ? cgroupfs_find(cgroupfs, options->cgroup, &filter->cgroup_id,
+				       &filter->cgroup_level, loop->cgroup, sizeof(loop->cgroup))
+		       : -ENOENT;
+	if (err)
+		log_line("--cgroup %s: %s", options->cgroup,
+			 cgroupfs ? strerror(-err) : "no cgroup2 is mounted");
+	cgroupfs_close(cgroupfs);
+	return err;
+}
+
+static int run(struct loop *loop, struct live *live)
+{
+	uint64_t began = monotonic_ns();
+	uint64_t next_status = began + STATUS_EVERY_NS;
+	struct engine_counts counts;
+
+	for (bool last = false;;) {
+		uint64_t now = live_poll(live, take_event, loop);
+
+		if (!now)
+			return EXIT_FAILURE;
+		engine_tick(loop->engine, now);
+		if (loop->recorder)
+			recorder_flush(loop->recorder);
+		if (!output_flush(loop->output))
+			return EXIT_FAILURE;
+		if (last)
+			return EXIT_SUCCESS;
+		last = stop || (loop->options->duration_s &&
+				now - began >= loop->options->duration_s * SEC);
+		if (status_wanted || (loop->options->verbose && now >= next_status)) {
+			status_wanted = 0;
+			next_status = now + STATUS_EVERY_NS;
+			engine_counts(loop->engine, &counts);
+			summary_print(&counts, loop->options);
+		}
+	}
+}
+
+static struct live *open_live(const struct options *options, const struct filter *filter)
+{
+	struct live_options live_options = {
+		.filter = filter,
+		.watch_minisocks = options->whole,
+		.verbose = options->verbose,
+		.ring_bytes = options->ring_bytes,
+	};
+
+	return live_open(&live_options);
+}
+
+int loop_live(const struct options *options)
+{
+	struct filter filter = options->filter;
+	struct loop loop = { .options = options };
+	struct live *live = NULL;
+	int exit_code = EXIT_FAILURE;
+
+	catch_signals();
+	if (resolve(&loop, &filter))
+		return EXIT_FAILURE;
+	if (open_engine(&loop, &filter)) {
+		log_line("out of memory");
+		goto out;
+	}
+	if (options->record_path) {
+		loop.recorder = recorder_open(options->record_path);
+		if (!loop.recorder) {
+			log_line("%s: %s", options->record_path, strerror(errno));
+			goto out;
+		}
+	}
+	live = open_live(options, &filter);
+	if (!live)
+		goto out;
+	log_line("tracing");
+	exit_code = finish(&loop, run(&loop, live));
+out:
+	live_close(live);
+	close_loop(&loop);
+	return exit_code;
+}

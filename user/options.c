@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "options.h"
+
+#include <argp.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "core/engine.h"
+
+#ifndef CONNLIFE_VERSION
+#define CONNLIFE_VERSION "unknown"
+#endif
+
+#define EXIT_USAGE 2
+#define RING_BYTES_DEFAULT (8U << 20)
+#define RING_BYTES_MIN 4096U
+#define RING_BYTES_MAX (1U << 30)
+#define CONNECTIONS_MAX 100000000U
+
+const char *argp_program_version = "connlife " CONNLIFE_VERSION;
+
+enum {
+	KEY_NETNS = 256,
+	KEY_CGROUP,
+	KEY_JSON,
+	KEY_WHOLE,
+	KEY_DURATION,
+	KEY_READ,
+	KEY_RECORD,
+	KEY_RING_SIZE,
+	KEY_MAX_CONNECTIONS,
+};
+
+static const char doc[] =
+	"Tells the life of every TCP connection of this host.\n\n"
+	"Commands:\n"
+	"  life     one line for each connection when it ends (the default)\n"
+	"  states   one line for each step from state to state\n"
+	"  check    what this kernel supports, and what falls back and why\n"
+	"\vA filter holds for the whole life of a connection. Exit status: 0 done, 1 failed, 2 wrong "
+	"usage.";
+
+static const struct argp_option known[] = {
+	{ NULL, 0, NULL, 0, "Which connections:", 1 },
+	{ "pid", 'p', "PID", 0, "only those that this process owns", 0 },
+	{ "localport", 'L', "PORTS", 0, "only these local ports (80,443)", 0 },
+	{ "remoteport", 'D', "PORTS", 0, "only these remote ports", 0 },
+	{ "ipv4", '4', NULL, 0, "only IPv4", 0 },
+	{ "ipv6", '6', NULL, 0, "only IPv6", 0 },
+	{ "address", 'a', "CIDR", 0, "only with an address in this network; up to 8 times", 0 },
+	{ "netns", KEY_NETNS, "NAME", 0, "only in this network namespace (name, path, inode)", 0 },
+	{ "cgroup", KEY_CGROUP, "PATH", 0, "only in this control group and those below", 0 },
+	{ NULL, 0, NULL, 0, "What is printed:", 2 },
+	{ "time", 'T', NULL, 0, "a column with the time of day", 0 },
+	{ "timestamp", 't', NULL, 0, "a column with seconds since the start", 0 },
+	{ "wide", 'w', NULL, 0, "columns wide enough for IPv6", 0 },
+	{ "extended", 'x', NULL, 0, "more columns: role, handshake, states, cgroup and so on", 0 },
+	{ "csv", 's', NULL, 0, "comma-separated values", 0 },
+	{ "json", KEY_JSON, NULL, 0, "a JSON object a line", 0 },
+	{ "whole", KEY_WHOLE, NULL, 0,
+	  "hold a record until TIME_WAIT is over too, and tell how it ended", 0 },
+	{ NULL, 0, NULL, 0, "Where from and where to:", 3 },
+	{ "read", KEY_READ, "FILE", 0, "from a recording; needs no root", 0 },
+	{ "record", KEY_RECORD, "FILE", 0, "also write the raw events to FILE", 0 },
+	{ NULL, 0, NULL, 0, "Running:", 4 },
+	{ "duration", KEY_DURATION, "SECONDS", 0, "stop after this time", 0 },
+	{ "ring-size", KEY_RING_SIZE, "BYTES", 0, "of the ring buffer, a power of two (8M)", 0 },
+	{ "max-connections", KEY_MAX_CONNECTIONS, "N", 0, "tracked at once", 0 },
+	{ "verbose", 'v', NULL, 0, "counts every 10 s, and what the BPF loader says", 0 },
+	{ "help", 'h', NULL, 0, "this text", -1 },
+	{ "version", 'V', NULL, 0, "the version", -1 },
+	{ 0 },
+};
+
+static unsigned long number(struct argp_state *state, const char *what, const char *text,
+			    unsigned long min, unsigned long max)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
+		argp_error(state, "%s: '%s' is not a number from %lu to %lu", what, text, min, max);
+	return value;
+}
+
+/* With K, M or G behind it. */
+static uint32_t ring_size(struct argp_state *state, char *text)
+{
+	size_t len = strlen(text);
+	unsigned int shift = 0;
+	unsigned long bytes;
+
+	if (len && strchr("kKmMgG", text[len - 1])) {
+		shift = strchr("kK", text[len - 1]) ? 10 : strchr("mM", text[len - 1]) ? 20 : 30;
+		text[len - 1] = '\0';
+	}
+	bytes = number(state, "--ring-size", text, 1, RING_BYTES_MAX) << shift;
+	if (bytes < RING_BYTES_MIN || bytes > RING_BYTES_MAX || bytes & (bytes - 1) ||
+	    bytes % (unsigned long)sysconf(_SC_PAGESIZE))
+		argp_error(state, "--ring-size: %lu is not a power of two from %u to %u", bytes,
+			   RING_BYTES_MIN, RING_BYTES_MAX);
+	return (uint32_t)bytes;
+}
+
+static void add_ports(struct argp_state *state, const char *what, char *text, __u8 *ports)
+{
+	char *rest = NULL;
+
+	if (!*text)
+		argp_error(state, "%s: no port given", what);
+	for (char *one = strtok_r(text, ",", &rest); one; one = strtok_r(NULL, ",", &rest)) {
+		unsigned long port = number(state, what, one, 1, 65535);
+
+		ports[port >> 3] |= (__u8)(1U << (port & 7));
+	}
+}
+
+static void add_net(struct argp_state *state, struct filter *filter, char *text)
+{
+	struct filter_net *net = &filter->nets[filter->nets_len];
+	char *slash = strchr(text, '/');
+	bool is_v4 = !strchr(text, ':');
+
+	if (filter->nets_len == FILTER_NETS_MAX)
+		argp_error(state, "-a: at most %d networks", FILTER_NETS_MAX);
+	if (slash)
+		*slash = '\0';
+	memcpy(net->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	if (inet_pton(is_v4 ? AF_INET : AF_INET6, text, net->addr + (is_v4 ? 12 : 0)) != 1)
+		argp_error(state, "-a: '%s' is not an IPv4 or IPv6 address", text);
+	net->bits = 128;
+	if (slash)
+		net->bits =
+			(__u8)(number(state, "-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
+			       (is_v4 ? 96 : 0));
+	filter->nets_len++;
+}
+
+static void set_family(struct argp_state *state, struct filter *filter, __u8 family)
+{
+	if (filter->family && filter->family != family)
+		argp_error(state, "-4 and -6 leave nothing; give one of them");
+	filter->family = family;
+}
+
+static void set_command(struct argp_state *state, struct options *options, const char *word)
+{
+	static const char *const words[] = {
+		[COMMAND_LIFE] = "life", [COMMAND_STATES] = "states", [COMMAND_CHECK] = "check"
+	};
+
+	if (state->arg_num)
+		argp_error(state, "one command at a time: '%s' is one too many", word);
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcmp(word, words[i])) {
+			options->command = (enum command)i;
+			return;
+		}
+	}
+	argp_error(state, "unknown command '%s'", word);
+}
+
+static error_t parse_filter(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	struct filter *filter = &options->filter;
+
+	switch (key) {
+	case 'p':
+		filter->pid = (__u32)number(state, "-p", arg, 1, INT_MAX);
+		break;
+	case 'L':
+		filter->has_lports = 1;
+		add_ports(state, "-L", arg, filter->lports);
+		break;
+	case 'D':
+		filter->has_rports = 1;
+		add_ports(state, "-D", arg, filter->rports);
+		break;
+	case '4':
+		set_family(state, filter, 4);
+		break;
+	case '6':
+		set_family(state, filter, 6);
+		break;
+	case 'a':
+		add_net(state, filter, arg);
+		break;
+	case KEY_NETNS:
+		options->netns = arg;
+		break;
+	case KEY_CGROUP:
+		options->cgroup = arg;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	filter->active = 1;
+	return 0;
+}
+
+static error_t parse_output(int key, struct options *options)
+{
+	switch (key) {
+	case 'T':
+		options->columns.time = true;
+		break;
+	case 't':
+		options->columns.seconds = true;
+		break;
+	case 'w':
+		options->columns.wide = true;
+		break;
+	case 'x':
+		options->columns.extended = true;
+		break;
+	case 's':
+		options->columns.csv = true;
+		break;
+	case 'v':
+		options->verbose = true;
+		break;
+	case KEY_JSON:
+		options->json = true;
+		break;
+	case KEY_WHOLE:
+		options->whole = true;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static void check_combination(struct argp_state *state, const struct options *options)
+{
+	if (options->json && options->columns.csv)
+		argp_error(state, "--json and -s are two formats; give one of them");
+	if (options->read_path && options->record_path)
+		argp_error(state, "--read and --record don't go together; copy the file");
+	if (options->read_path && options->filter.pid && options->command == COMMAND_CHECK)
+		argp_error(state, "check reads no recording");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case KEY_DURATION:
+		options->duration_s = (uint32_t)number(state, "--duration", arg, 1, INT_MAX);
+		return 0;
+	case KEY_READ:
+		options->read_path = arg;
+		return 0;
+	case KEY_RECORD:
+		options->record_path = arg;
+		return 0;
+	case KEY_RING_SIZE:
+		options->ring_bytes = ring_size(state, arg);
+		return 0;
+	case KEY_MAX_CONNECTIONS:
+		options->max_connections =
+			(uint32_t)number(state, "--max-connections", arg, 1, CONNECTIONS_MAX);
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case 'V':
+		puts(argp_program_version);
+		exit(EXIT_SUCCESS);
+	case ARGP_KEY_ARG:
+		set_command(state, options, arg);
+		return 0;
+	case ARGP_KEY_END:
+		check_combination(state, options);
+		return 0;
+	}
+	if (!parse_output(key, options))
+		return 0;
+	return parse_filter(key, arg, state);
+}
+
+/* An eighth of the memory at about half a kilobyte each; taken only as it is used. */
+static uint32_t default_connections(void)
+{
+	struct sysinfo info;
+	uint64_t fit;
+
+	if (sysinfo(&info))
+		return 1000000;
+	fit = (uint64_t)info.totalram * info.mem_unit / 8 / 512;
+	return fit < 65536 ? 65536 : fit > 16777216 ? 16777216 : (uint32_t)fit;
+}
+
+void options_parse(struct options *options, int argc, char **argv)
+{
+	static const struct argp argp = { known, parse, "[COMMAND]", doc, NULL, NULL, NULL };
+
+	*options = (struct options){ .ring_bytes = RING_BYTES_DEFAULT,
+				     .max_connections = default_connections() };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line: what was asked for, checked, with every name still a name. */
+#ifndef CONNLIFE_OPTIONS_H
+#define CONNLIFE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/types.h>
+
+#include "event.h"
+#include "filter.h"
+#include "views/view.h"
+
+enum command { COMMAND_LIFE, COMMAND_STATES, COMMAND_CHECK };
+
+struct options {
+	enum command command;
+	struct view_columns columns;
+	bool json;
+	bool whole;
+	bool verbose;
+	uint32_t duration_s; /* 0: until a signal */
+	uint32_t ring_bytes;
+	uint32_t max_connections;
+	const char *read_path; /* NULL: live */
+	const char *record_path;
+	const char *netns; /* name, path or inode; NULL: any */
+	const char *cgroup; /* path; NULL: any */
+	struct filter filter; /* netns and cgroup not in it yet */
+};
+
+/*
+ * Ends the program with a line on stderr and exit code 2 where the usage is
+ * wrong, and after -h and -V with 0. Texts point into argv.
+ */
+void options_parse(struct options *options, int argc, char **argv);
+
+#endif

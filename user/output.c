@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "views/jsonl.h"
+#include "views/life.h"
+#include "views/states.h"
+
+#define BLOCK_BYTES (256 * 1024)
+
+struct output {
+	const struct options *options;
+	const struct engine *engine;
+	struct text text;
+	struct view_clock clock;
+	int fd;
+	bool failed;
+};
+
+struct output *output_new(const struct options *options, int fd)
+{
+	struct output *output = calloc(1, sizeof(*output));
+
+	if (!output)
+		return NULL;
+	output->options = options;
+	output->fd = fd;
+	text_init(&output->text);
+	return output;
+}
+
+void output_free(struct output *output)
+{
+	if (!output)
+		return;
+	text_free(&output->text);
+	free(output);
+}
+
+void output_set_engine(struct output *output, const struct engine *engine, uint64_t start_ns)
+{
+	output->engine = engine;
+	output->clock.trace_start_ns = (int64_t)start_ns;
+}
+
+void output_header(struct output *output)
+{
+	const struct options *options = output->options;
+
+	if (options->json)
+		return;
+	if (options->command == COMMAND_STATES)
+		states_header(&output->text, &options->columns);
+	else
+		life_header(&output->text, &options->columns);
+}
+
+static bool fail(struct output *output, int error)
+{
+	output->failed = true;
+	if (error != EPIPE)
+		log_line("can't write to standard output: %s", strerror(error));
+	return false;
+}
+
+bool output_flush(struct output *output)
+{
+	const char *data = output->text.data;
+	size_t left = output->text.len;
+
+	if (output->failed)
+		return false;
+	if (output->text.failed)
+		return fail(output, ENOMEM);
+	while (left) {
+		ssize_t wrote = write(output->fd, data, left);
+
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote < 0)
+			return fail(output, errno);
+		data += wrote;
+		left -= (size_t)wrote;
+	}
+	text_clear(&output->text);
+	return true;
+}
+
+bool output_failed(const struct output *output)
+{
+	return output->failed;
+}
+
+static void refresh_clock(struct output *output)
+{
+	int64_t now = engine_realtime_ns(output->engine, 0);
+
+	output->clock.has_realtime = now != UNKNOWN_NS;
+	output->clock.realtime_offset_ns = now;
+}
+
+static void flush_full_block(struct output *output)
+{
+	if (output->text.len >= BLOCK_BYTES)
+		output_flush(output);
+}
+
+static void on_conn(void *ctx, const struct report_conn *conn)
+{
+	struct output *output = ctx;
+
+	if (output->failed)
+		return;
+	refresh_clock(output);
+	if (output->options->json)
+		jsonl_conn(&output->text, &output->clock, conn);
+	else
+		life_line(&output->text, &output->options->columns, &output->clock, conn);
+	flush_full_block(output);
+}
+
+static void on_step(void *ctx, const struct report_step *step)
+{
+	struct output *output = ctx;
+
+	if (output->failed)
+		return;
+	refresh_clock(output);
+	if (output->options->json)
+		jsonl_step(&output->text, &output->clock, step);
+	else
+		states_line(&output->text, &output->options->columns, &output->clock, step);
+	flush_full_block(output);
+}
+
+struct report_sink output_sink(struct output *output)
+{
+	bool states = output->options->command == COMMAND_STATES;
+
+	return (struct report_sink){ .conn = states ? NULL : on_conn,
+				     .step = states ? on_step : NULL,
+				     .ctx = output };
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sources/kernel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+
+static bool bpf_is_allowed(void)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	if (!syscall(__NR_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr)) || errno == ENOENT)
+		return true;
+	if (errno == ENOSYS)
+		log_line("this kernel has no bpf(2); it needs CONFIG_BPF_SYSCALL");
+	else if (geteuid())
+		log_line("tracing needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN); try sudo");
+	else
+		log_line("bpf(2) is refused here (%s): a container, seccomp or lockdown forbids it",
+			 strerror(errno));
+	return false;
+}
+
+bool kernel_can_trace(void)
+{
+	if (!bpf_is_allowed())
+		return false;
+	if (access(BTF_PATH, R_OK)) {
+		log_line("%s: %s; the kernel needs CONFIG_DEBUG_INFO_BTF", BTF_PATH,
+			 strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+uint64_t kernel_symbol(const char *name)
+{
+	_cleanup_file_ FILE *file = fopen("/proc/kallsyms", "re");
+	_cleanup_free_ char *line = NULL;
+	unsigned long long address;
+	char symbol[128];
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%llx %*c %127s", &address, symbol) == 2 && !strcmp(symbol, name))
+			return address;
+	}
+	return 0;
+}
+
+uint64_t kernel_jiffy_ns(void)
+{
+	struct timespec tick;
+
+	/* the coarse clock advances once a tick, and says so */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
+		return 4000000;
+	return (uint64_t)tick.tv_sec * 1000000000ULL + (uint64_t)tick.tv_nsec;
+}

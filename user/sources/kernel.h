@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the running kernel has, asked without loading anything. */
+#ifndef CONNLIFE_KERNEL_H
+#define CONNLIFE_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether bpf(2) may be used and the kernel has BTF; says in one line on stderr what is missing. */
+bool kernel_can_trace(void);
+
+/* Address of a symbol by /proc/kallsyms; 0 if it is not there or hidden. */
+uint64_t kernel_symbol(const char *name);
+
+/* Length of a jiffy (1 / CONFIG_HZ). */
+uint64_t kernel_jiffy_ns(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The live source: loads and attaches the kernel half, scans what is there
+ * already, and gives its events in order. Repairs a loss by another scan.
+ */
+#ifndef CONNLIFE_LIVE_H
+#define CONNLIFE_LIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/types.h>
+
+#include "event.h"
+#include "filter.h"
+#include "sources/source.h"
+
+struct live;
+
+struct live_options {
+	const struct filter *filter;
+	bool watch_minisocks; /* tell how they end; costs a hook on every timer */
+	bool verbose; /* let libbpf speak */
+	uint32_t ring_bytes; /* a power of two and a multiple of the page size */
+};
+
+/*
+ * Loads, attaches and scans. On failure NULL, one line on stderr that says
+ * why, and nothing left attached. The events of the scan are given by the
+ * first live_poll().
+ */
+struct live *live_open(const struct live_options *options);
+
+/* Detaches. NULL is allowed. */
+void live_close(struct live *live);
+
+/*
+ * Waits at most 0.1 s for events and gives all that came, EV_CLOCK and
+ * EV_LOST where they are due. Returns the monotonic time up to which every
+ * event was given, or 0 after an error (said on stderr).
+ */
+uint64_t live_poll(struct live *live, event_taker take, void *ctx);
+
+/* The programs of the kernel half by name, for `check`; names[] ends with NULL. */
+struct live_program {
+	const char *name;
+	const char *why; /* what it is for */
+	int error; /* 0: loads and attaches; else -errno */
+	bool needed; /* without it nothing can be told */
+};
+
+/*
+ * Tries each program alone. Fills at most max and returns how many there are,
+ * or a negative errno if nothing could be tried. Says nothing.
+ */
+int live_try_programs(struct live_program *programs, int max);
+
+#endif

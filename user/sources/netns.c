@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include "sources/netns.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/map.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* Paths of the namespaces found, one an inode. */
+struct netns_set {
+	struct map inodes;
+	char **paths;
+	uint32_t len, cap;
+};
+
+static void add_path(struct netns_set *set, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || map_get(&set->inodes, st.st_ino) != MAP_NONE)
+		return;
+	if (set->len == set->cap) {
+		uint32_t cap = set->cap ? set->cap * 2 : 64;
+		char **paths = realloc(set->paths, cap * sizeof(*paths));
+
+		if (!paths)
+			return;
+		set->paths = paths;
+		set->cap = cap;
+	}
+	set->paths[set->len] = strdup(path);
+	if (set->paths[set->len] && !map_put(&set->inodes, st.st_ino, set->len))
+		set->len++;
+}
+
+static void add_processes(struct netns_set *set)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[64];
+
+	if (!proc)
+		return;
+	while ((entry = readdir(proc))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", entry->d_name);
+		add_path(set, path);
+	}
+	closedir(proc);
+}
+
+/* Octal escapes (\040) of mountinfo, in place. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && isdigit((unsigned char)text[1]) && text[2] && text[3]) {
+			char digits[4] = { text[1], text[2], text[3], '\0' };
+
+			*out++ = (char)strtol(digits, NULL, 8);
+			text += 3;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out = '\0';
+}
+
+static void add_mounts(struct netns_set *set)
+{
+	_cleanup_file_ FILE *file = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	char path[PATH_MAX];
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		if (!strstr(line, " - nsfs ") || !strstr(line, " net:["))
+			continue;
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", path) == 1) {
+			unescape(path);
+			add_path(set, path);
+		}
+	}
+}
+
+static uint64_t current_cookie(void)
+{
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return 0;
+	return cookie;
+}
+
+int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx)
+{
+	_cleanup_fd_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct netns_set set = { 0 };
+	int visited = 0;
+
+	if (home < 0)
+		return -errno;
+	if (map_init(&set.inodes, 0))
+		return -ENOMEM;
+	add_path(&set, "/proc/self/ns/net");
+	add_processes(&set);
+	add_mounts(&set);
+	for (uint32_t i = 0; i < set.len; i++) {
+		_cleanup_fd_ int fd = open(set.paths[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0 && !setns(fd, CLONE_NEWNET)) {
+			visit(ctx, current_cookie());
+			visited++;
+		}
+		free(set.paths[i]);
+	}
+	free(set.paths);
+	map_free(&set.inodes);
+	return setns(home, CLONE_NEWNET) ? -errno : visited;
+}
+
+static int cookie_of(const char *path, __u64 *cookie)
+{
+	_cleanup_fd_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || home < 0 || setns(fd, CLONE_NEWNET))
+		return -errno;
+	*cookie = current_cookie();
+	return setns(home, CLONE_NEWNET) ? -errno : 0;
+}
+
+struct by_inode {
+	uint64_t inode;
+	uint64_t cookie;
+};
+
+static void match_inode(void *ctx, uint64_t cookie)
+{
+	struct by_inode *wanted = ctx;
+	struct stat st;
+
+	if (!stat("/proc/self/ns/net", &st) && st.st_ino == wanted->inode)
+		wanted->cookie = cookie;
+}
+
+int netns_find(const char *text, __u64 *cookie, __u32 *inum)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	char *end;
+	unsigned long inode = strtoul(text, &end, 10);
+	int err;
+
+	if (*text && !*end) {
+		struct by_inode wanted = { .inode = inode };
+
+		err = netns_for_each(match_inode, &wanted);
+		*cookie = wanted.cookie;
+		*inum = (uint32_t)inode;
+		return err < 0 ? err : wanted.cookie ? 0 : -ENOENT;
+	}
+	if (snprintf(path, sizeof(path), "%s%s", strchr(text, '/') ? "" : "/run/netns/", text) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (stat(path, &st))
+		return -errno;
+	*inum = (uint32_t)st.st_ino;
+	return cookie_of(path, cookie);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The network namespaces of the host: found, entered, left again. */
+#ifndef CONNLIFE_NETNS_H
+#define CONNLIFE_NETNS_H
+
+#include <stdint.h>
+#include <linux/types.h>
+
+/*
+ * Calls visit inside each network namespace that a process lives in or that
+ * is mounted somewhere (as `ip netns` does), the caller's own first. Returns
+ * the number visited, or a negative errno if the caller's own could not be
+ * entered again. A namespace that can't be entered is left out.
+ */
+int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx);
+
+/*
+ * The cookie of a namespace given by name (/run/netns), path or inode number.
+ * 0, -ENOENT if there is none, or another negative errno.
+ */
+int netns_find(const char *text, __u64 *cookie, __u32 *inum);
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Tries the programs of the kernel half one by one, for `connlife check`. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <bpf/libbpf.h>
+
+#include "sources/kernel.h"
+#include "sources/live.h"
+#include "connlife.skel.h" /* uses the types of event.h and filter.h */
+
+static const struct live_program purposes[] = {
+	{ "inet_sock_set_state", "states, opens and closes", 0, true },
+	{ "tcp_destroy_sock", "the end of a connection after a loss", 0, true },
+	{ "tcp_send_reset", "resets that this host sends, and why", 0, true },
+	{ "tcp_receive_reset", "resets that come in", 0, true },
+	{ "tcp_retransmit_skb", "repeated SYN and FIN", 0, true },
+	{ "tcp_retransmit_synack", "repeated SYN+ACK, half-open requests", 0, true },
+	{ "tcp_rcv_space_adjust", "the owner of an accepted socket, by its first read", 0, true },
+	{ "minisock_timer_start", "--whole: how TIME_WAIT ends", 0, false },
+	{ "minisock_timer_cancel", "--whole: how TIME_WAIT ends", 0, false },
+	{ "minisock_timer_expire", "--whole: how TIME_WAIT ends", 0, false },
+	{ "scan_sockets", "connections older than the tracer (iter/tcp)", 0, true },
+	{ "scan_files", "their owners (iter/task_file)", 0, true },
+};
+
+#define PURPOSES (int)(sizeof(purposes) / sizeof(purposes[0]))
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static int try_one(const char *name)
+{
+	struct connlife_bpf *skel = connlife_bpf__open();
+	struct bpf_program *program;
+	struct bpf_link *link = NULL;
+	int err;
+
+	if (!skel)
+		return -errno;
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), name));
+	err = connlife_bpf__load(skel);
+	if (!err) {
+		program = bpf_object__find_program_by_name(skel->obj, name);
+		link = program ? bpf_program__attach(program) : NULL;
+		err = link ? 0 : -errno;
+	}
+	bpf_link__destroy(link);
+	connlife_bpf__destroy(skel);
+	return err;
+}
+
+int live_try_programs(struct live_program *programs, int max)
+{
+	libbpf_set_print(quiet);
+	for (int i = 0; i < PURPOSES && i < max; i++) {
+		programs[i] = purposes[i];
+		programs[i].error = try_one(purposes[i].name);
+	}
+	return PURPOSES;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sources/scanner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include <linux/types.h>
+
+#include "base/cleanup.h"
+#include "event.h"
+#include "sources/netns.h"
+
+#define READ_BYTES (256 * 1024)
+#define READS_MAX 1000000 /* bounds the loop; 256 GB of sockets */
+
+void scanner_init(struct scanner *scanner, int sockets_link, int files_link)
+{
+	*scanner = (struct scanner){ .sockets_link = sockets_link, .files_link = files_link };
+}
+
+void scanner_free(struct scanner *scanner)
+{
+	free(scanner->queue);
+	scanner->queue = NULL;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+static char *make_room(struct scanner *scanner, size_t size)
+{
+	if (scanner->taken == scanner->len)
+		scanner->taken = scanner->len = 0;
+	if (scanner->len + size > scanner->cap) {
+		size_t cap = (scanner->len + size) * 2;
+		char *queue = realloc(scanner->queue, cap);
+
+		if (!queue)
+			return NULL;
+		scanner->queue = queue;
+		scanner->cap = cap;
+	}
+	return scanner->queue + scanner->len;
+}
+
+static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie)
+{
+	struct ev_scan *mark = (void *)make_room(scanner, sizeof(*mark));
+
+	if (!mark) {
+		scanner->failed = true;
+		return;
+	}
+	*mark = (struct ev_scan){
+		.hdr = { .ts_ns = now_ns(),
+			 .size = sizeof(*mark),
+			 .kind = kind,
+			 .version = EV_VERSION },
+		.netns_cookie = cookie,
+		.is_repair = scanner->is_repair,
+		.is_complete = kind == EV_SCAN_END && !scanner->failed,
+	};
+	scanner->len += sizeof(*mark);
+}
+
+/* All that an iterator writes: whole events, for a read never splits what one step wrote. */
+static int read_iterator(struct scanner *scanner, int link)
+{
+	_cleanup_fd_ int fd = bpf_iter_create(link);
+
+	if (fd < 0)
+		return -errno;
+	for (int i = 0; i < READS_MAX; i++) {
+		char *room = make_room(scanner, READ_BYTES);
+		ssize_t got;
+
+		if (!room)
+			return -ENOMEM;
+		got = read(fd, room, READ_BYTES);
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (!got)
+			return 0;
+		if (got > 0)
+			scanner->len += (size_t)got;
+	}
+	return -EOVERFLOW;
+}
+
+static void scan_netns(void *ctx, uint64_t cookie)
+{
+	struct scanner *scanner = ctx;
+
+	put_mark(scanner, EV_SCAN_BEGIN, cookie);
+	if (read_iterator(scanner, scanner->sockets_link))
+		scanner->failed = true;
+	put_mark(scanner, EV_SCAN_END, cookie);
+}
+
+int scanner_run(struct scanner *scanner, bool is_repair)
+{
+	int visited, err;
+
+	scanner->is_repair = is_repair;
+	scanner->failed = false;
+	visited = netns_for_each(scan_netns, scanner);
+	if (visited < 0)
+		return visited;
+	err = read_iterator(scanner, scanner->files_link);
+	return err ? err : scanner->failed ? -EIO : 0;
+}
+
+const void *scanner_next(struct scanner *scanner, uint64_t until_ns, size_t *size)
+{
+	const struct ev_hdr *hdr = (const void *)(scanner->queue + scanner->taken);
+
+	if (scanner->len - scanner->taken < sizeof(*hdr) || hdr->ts_ns > until_ns ||
+	    hdr->size < sizeof(*hdr) || hdr->size > scanner->len - scanner->taken)
+		return NULL;
+	*size = hdr->size;
+	scanner->taken += hdr->size;
+	return hdr;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A snapshot of all sockets of the host, as a queue of events in order of
+ * time: runs the iterators of bpf/snapshot.bpf.c in every network namespace.
+ */
+#ifndef CONNLIFE_SCANNER_H
+#define CONNLIFE_SCANNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct scanner {
+	int sockets_link; /* of iter/tcp */
+	int files_link; /* of iter/task_file */
+	char *queue;
+	size_t len, cap, taken;
+	bool is_repair;
+	bool failed; /* since the last scan: something could not be read */
+};
+
+/* Takes no ownership of the links. */
+void scanner_init(struct scanner *scanner, int sockets_link, int files_link);
+void scanner_free(struct scanner *scanner);
+
+/* Appends a whole scan to the queue. 0 or a negative errno; what was read is kept. */
+int scanner_run(struct scanner *scanner, bool is_repair);
+
+/* The next event, NULL if there is none or it is younger than until_ns. */
+const void *scanner_next(struct scanner *scanner, uint64_t until_ns, size_t *size);
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The fields of JSON lines, in the order of the table that documents them. */
+#include "views/jsonl.h"
+
+#include "base/json.h"
+#include "core/names.h"
+
+#define SCHEMA 1
+
+static void string_field(struct json *json, const char *key, const char *value)
+{
+	json_key(json, key);
+	json_string(json, value);
+}
+
+/* Zero is unknown. */
+static void id_field(struct json *json, const char *key, uint64_t value)
+{
+	json_key(json, key);
+	if (value)
+		json_u64(json, value);
+	else
+		json_null(json);
+}
+
+static void count_field(struct json *json, const char *key, int64_t value)
+{
+	json_key(json, key);
+	if (value == UNKNOWN_COUNT)
+		json_null(json);
+	else
+		json_i64(json, value);
+}
+
+static void ns_field(struct json *json, const char *key, int64_t value)
+{
+	json_key(json, key);
+	if (value == UNKNOWN_NS)
+		json_null(json);
+	else
+		json_i64(json, value);
+}
+
+static void time_field(struct json *json, const char *key, const struct view_clock *clock,
+		       int64_t monotonic_ns)
+{
+	int64_t realtime_ns = view_realtime_ns(clock, monotonic_ns);
+
+	json_key(json, key);
+	if (realtime_ns == UNKNOWN_NS)
+		json_null(json);
+	else
+		json_time(json, realtime_ns);
+}
+
+static void null_field(struct json *json, const char *key)
+{
+	json_key(json, key);
+	json_null(json);
+}
+
+static void end_field(struct json *json, const char *addr_key, const uint8_t addr[16],
+		      const char *port_key, uint16_t port)
+{
+	json_key(json, addr_key);
+	json_addr(json, addr);
+	json_key(json, port_key);
+	json_u64(json, port);
+}
+
+static void tuple_fields(struct json *json, const struct ev_tuple *tuple)
+{
+	id_field(json, "netns", tuple->netns_inum);
+	id_field(json, "family", tuple->family);
+	/* Without a family zeros would be an address that nobody gave. */
+	if (!tuple->family) {
+		null_field(json, "laddr");
+		null_field(json, "lport");
+		null_field(json, "raddr");
+		null_field(json, "rport");
+		return;
+	}
+	end_field(json, "laddr", tuple->laddr, "lport", tuple->lport);
+	end_field(json, "raddr", tuple->raddr, "rport", tuple->rport);
+}
+
+static void owner_fields(struct json *json, const struct report_conn *conn)
+{
+	id_field(json, "pid", conn->pid);
+	string_field(json, "comm", conn->comm[0] ? conn->comm : NULL);
+	count_field(json, "uid", conn->uid == UINT32_MAX ? UNKNOWN_COUNT : (int64_t)conn->uid);
+	string_field(json, "cgroup", conn->cgroup);
+	string_field(json, "pid_source", name_owner_source(conn->pid_source));
+}
+
+static void verdict_fields(struct json *json, const struct report_conn *conn)
+{
+	string_field(json, "opened", name_opened(conn->opened));
+	string_field(json, "closed", name_closed(conn->closed));
+	string_field(json, "closed_first", name_first(conn->closed_first));
+	string_field(json, "teardown", name_teardown(conn->teardown));
+	string_field(json, "reset_reason", name_reset_reason(conn->reset_reason));
+	string_field(json, "error", name_errno(conn->error));
+	null_field(json, "conn_state");
+	null_field(json, "history");
+	null_field(json, "completeness");
+}
+
+static void states_fields(struct json *json, const struct report_conn *conn)
+{
+	json_key(json, "states");
+	json_open_array(json);
+	for (unsigned int i = 0; i < conn->states_len; i++) {
+		json_open_object(json);
+		string_field(json, "state", name_state(conn->states[i].state));
+		ns_field(json, "ns", conn->states[i].ns);
+		json_close_object(json);
+	}
+	json_close_array(json);
+	string_field(json, "remains", name_remains(conn->remains));
+	string_field(json, "remains_end", name_remains_end(conn->remains_end));
+	ns_field(json, "duration_ns", conn->duration_ns);
+	ns_field(json, "handshake_ns", conn->handshake_ns);
+	ns_field(json, "half_close_ns", conn->half_close_ns);
+	ns_field(json, "time_wait_ns", conn->time_wait_ns);
+}
+
+static void traffic_fields(struct json *json, const struct report_conn *conn)
+{
+	count_field(json, "tx_bytes", conn->tx_bytes);
+	count_field(json, "rx_bytes", conn->rx_bytes);
+	count_field(json, "tx_segs", conn->tx_segs);
+	count_field(json, "rx_segs", conn->rx_segs);
+	count_field(json, "retrans", conn->retrans);
+	count_field(json, "syn_retrans", conn->syn_retrans);
+	count_field(json, "synack_retrans", conn->synack_retrans);
+	count_field(json, "fin_retrans", conn->fin_retrans);
+	count_field(json, "srtt_us", conn->srtt_us);
+	count_field(json, "min_rtt_us", conn->min_rtt_us);
+	null_field(json, "flags_rx");
+}
+
+static void completeness_fields(struct json *json, const struct report_conn *conn)
+{
+	json_key(json, "complete");
+	json_bool(json, !conn->incomplete);
+	json_key(json, "incomplete_because");
+	json_open_array(json);
+	for (unsigned int bit = 1; bit && bit <= conn->incomplete; bit <<= 1) {
+		const char *name = name_incomplete(conn->incomplete & bit);
+
+		if (name)
+			json_string(json, name);
+	}
+	json_close_array(json);
+}
+
+static void begin_line(struct json *json, struct text *text)
+{
+	json_init(json, text);
+	json_open_object(json);
+	json_key(json, "schema");
+	json_u64(json, SCHEMA);
+}
+
+void jsonl_conn(struct text *text, const struct view_clock *clock,
+		const struct report_conn *conn)
+{
+	const char *role = name_role(conn->role);
+	struct json json;
+
+	begin_line(&json, text);
+	time_field(&json, "start", clock, conn->start_ns);
+	time_field(&json, "end", clock, conn->end_ns);
+	id_field(&json, "cookie", conn->cookie);
+	tuple_fields(&json, &conn->tuple);
+	/* The schema has a word for this one. */
+	string_field(&json, "role", role ? role : "unknown");
+	owner_fields(&json, conn);
+	verdict_fields(&json, conn);
+	states_fields(&json, conn);
+	traffic_fields(&json, conn);
+	completeness_fields(&json, conn);
+	json_close_object(&json);
+	text_char(text, '\n');
+}
+
+void jsonl_step(struct text *text, const struct view_clock *clock,
+		const struct report_step *step)
+{
+	struct json json;
+
+	begin_line(&json, text);
+	json_key(&json, "step");
+	json_open_object(&json);
+	time_field(&json, "ts", clock, step->ts_ns);
+	json_key(&json, "sock");
+	json_hex(&json, step->sock);
+	tuple_fields(&json, step->tuple);
+	string_field(&json, "old_state", name_state(step->old_state));
+	string_field(&json, "new_state", name_state(step->new_state));
+	ns_field(&json, "in_old_ns", step->in_old_ns);
+	id_field(&json, "pid", step->pid);
+	string_field(&json, "comm", step->comm[0] ? step->comm : NULL);
+	json_close_object(&json);
+	json_close_object(&json);
+	text_char(text, '\n');
+}
