@@ -123,9 +123,10 @@ bench:
 
 install: all
 	install -D -m 0755 $(BUILD)/connlife $(DESTDIR)$(SBINDIR)/connlife
+	install -D -m 0644 tools/connlife.8 $(DESTDIR)$(PREFIX)/share/man/man8/connlife.8
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/connlife
+	rm -f $(DESTDIR)$(SBINDIR)/connlife $(DESTDIR)$(PREFIX)/share/man/man8/connlife.8
 
 clean:
 	rm -rf $(BUILD)

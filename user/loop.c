@@ -32,6 +32,8 @@ struct loop {
 	char cgroup[EV_PATH_LEN];
 	uint64_t last_ns;
 	bool started;
+	bool told_start;
+	bool record_failed;
 };
 
 static void on_signal(int signal)
@@ -68,6 +70,7 @@ static void take_event(void *ctx, const void *event, size_t size)
 	if (!loop->started) {
 		loop->started = true;
 		output_set_engine(loop->output, loop->engine, hdr->ts_ns);
+		output_header(loop->output);
 	}
 	if (hdr->ts_ns > loop->last_ns)
 		loop->last_ns = hdr->ts_ns;
@@ -95,7 +98,6 @@ static int open_engine(struct loop *loop, const struct filter *filter)
 	loop->engine = engine_new(&options, &sink);
 	if (!loop->engine)
 		return -ENOMEM;
-	output_header(loop->output);
 	return 0;
 }
 
@@ -103,6 +105,21 @@ static void close_loop(struct loop *loop)
 {
 	engine_free(loop->engine);
 	output_free(loop->output);
+}
+
+/* Tracing goes on without it; said once. */
+static void tell_record_error(struct loop *loop, int error)
+{
+	if (error && !loop->record_failed)
+		log_line("%s: %s; the recording is not complete", loop->options->record_path,
+			 strerror(-error));
+	loop->record_failed |= error != 0;
+}
+
+static void check_recorder(struct loop *loop)
+{
+	if (loop->recorder)
+		tell_record_error(loop, recorder_flush(loop->recorder));
 }
 
 /* Lets go of what waits, and says what was seen. */
@@ -116,14 +133,13 @@ static int finish(struct loop *loop, int exit_code)
 		exit_code = EXIT_FAILURE;
 	if (loop->recorder) {
 		err = recorder_close(loop->recorder, loop->last_ns);
-		if (err) {
-			log_line("%s: %s; the recording is not complete",
-				 loop->options->record_path, strerror(-err));
+		tell_record_error(loop, err);
+		if (err)
 			exit_code = EXIT_FAILURE;
-		}
 	}
 	engine_counts(loop->engine, &counts);
-	summary_print(&counts, loop->options);
+	if (loop->started)
+		summary_print(&counts, loop->options);
 	return exit_code;
 }
 
@@ -200,12 +216,14 @@ static int run(struct loop *loop, struct live *live)
 		if (!now)
 			return EXIT_FAILURE;
 		engine_tick(loop->engine, now);
-		if (loop->recorder)
-			recorder_flush(loop->recorder);
+		check_recorder(loop);
 		if (!output_flush(loop->output))
 			return EXIT_FAILURE;
 		if (last)
 			return EXIT_SUCCESS;
+		if (!loop->told_start)
+			log_line("tracing");
+		loop->told_start = true;
 		last = stop || (loop->options->duration_s &&
 				now - began >= loop->options->duration_s * SEC);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
@@ -253,7 +271,6 @@ int loop_live(const struct options *options)
 	live = open_live(options, &filter);
 	if (!live)
 		goto out;
-	log_line("tracing");
 	exit_code = finish(&loop, run(&loop, live));
 out:
 	live_close(live);

@@ -72,8 +72,7 @@ static const struct argp_option known[] = {
 	{ "ring-size", KEY_RING_SIZE, "BYTES", 0, "of the ring buffer, a power of two (8M)", 0 },
 	{ "max-connections", KEY_MAX_CONNECTIONS, "N", 0, "tracked at once", 0 },
 	{ "verbose", 'v', NULL, 0, "counts every 10 s, and what the BPF loader says", 0 },
-	{ "help", 'h', NULL, 0, "this text", -1 },
-	{ "version", 'V', NULL, 0, "the version", -1 },
+	{ NULL, 'h', NULL, 0, "the same as --help", -1 },
 	{ 0 },
 };
 
@@ -273,9 +272,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
-	case 'V':
-		puts(argp_program_version);
-		exit(EXIT_SUCCESS);
 	case ARGP_KEY_ARG:
 		set_command(state, options, arg);
 		return 0;
@@ -307,5 +303,6 @@ void options_parse(struct options *options, int argc, char **argv)
 	*options = (struct options){ .ring_bytes = RING_BYTES_DEFAULT,
 				     .max_connections = default_connections() };
 	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
+	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
+	argp_parse(&argp, argc, argv, 0, NULL, options);
 }

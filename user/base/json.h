@@ -15,7 +15,7 @@
 
 struct json {
 	struct text *out;
-	bool comma;	/* a value stands before the next one */
+	bool comma; /* a value stands before the next one */
 };
 
 /* Ready for one value; out must outlive it. */

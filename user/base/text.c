@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Growing text and the formats of numbers, addresses and times, written by
+ * hand because printf() takes most of a line's time. Knows no table.
+ */
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -12,11 +16,10 @@
 #define U64_DIGITS 20
 #define FIXED_DECIMALS_MAX 18
 
-static const char two_digits[200] =
-	"00010203040506070809101112131415161718192021222324"
-	"25262728293031323334353637383940414243444546474849"
-	"50515253545556575859606162636465666768697071727374"
-	"75767778798081828384858687888990919293949596979899";
+static const char two_digits[200] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 
 static const char hex_digits[16] = "0123456789abcdef";
 
@@ -347,11 +350,11 @@ size_t text_utf8_len(const char *str, size_t size)
 		return 0;
 	if (bytes[0] < 0x80)
 		return 1;
-	while (form < 8 && !(bytes[0] >= forms[form].lead_first &&
-			     bytes[0] <= forms[form].lead_last))
+	while (form < 8 &&
+	       !(bytes[0] >= forms[form].lead_first && bytes[0] <= forms[form].lead_last))
 		form++;
-	if (form == 8 || size < forms[form].len ||
-	    bytes[1] < forms[form].second_first || bytes[1] > forms[form].second_last)
+	if (form == 8 || size < forms[form].len || bytes[1] < forms[form].second_first ||
+	    bytes[1] > forms[form].second_last)
 		return 0;
 	for (size_t i = 2; i < forms[form].len; i++)
 		if ((bytes[i] & 0xc0) != 0x80)

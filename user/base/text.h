@@ -11,13 +11,16 @@
 #include <stdint.h>
 
 struct text {
-	char *data;	/* not terminated; NULL before the first byte */
+	char *data; /* not terminated; NULL before the first byte */
 	size_t len;
 	size_t cap;
-	bool failed;	/* memory was short: what is here is not whole */
+	bool failed; /* memory was short: what is here is not whole */
 };
 
-#define TEXT_INIT { NULL, 0, 0, false }
+#define TEXT_INIT                                                                                  \
+	{                                                                                          \
+		NULL, 0, 0, false                                                                  \
+	}
 
 void text_init(struct text *text);
 void text_free(struct text *text);

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tables of words, one for each enumeration. Knows nothing of when a word is
+ * right.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* strerrorname_np() */
 #endif

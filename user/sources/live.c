@@ -29,6 +29,7 @@
 #define IDLE_WAIT_MS 100
 #define BUSY_WAIT_MS 20
 #define REPAIR_PAUSE_NS SEC
+#define REPAIR_SHARE 10 /* repairs take at most a tenth of the time */
 #define CLOCK_DRIFT_NS ((int64_t)MS)
 #define FILL_MARK_SHARE 4 /* wake at a quarter */
 
@@ -41,9 +42,9 @@ struct live {
 	struct map cgroups_told;
 	uint64_t last_cgroup;
 	uint64_t lost_told[LOST_MAX];
-	uint64_t repaired_ns;
+	uint64_t next_repair_ns;
 	int64_t clock_offset_ns;
-	bool clock_told, repair_due, was_busy;
+	bool clock_told, scanned, repair_due, was_busy;
 	event_taker take; /* of the poll under way */
 	void *ctx;
 };
@@ -81,12 +82,14 @@ static void tell_clock(struct live *live)
 
 static void tell_lost(struct live *live, enum ev_lost_why why)
 {
-	struct ev_lost event = { .hdr = own_hdr(EV_LOST, sizeof(event)), .why = why };
 	uint64_t lost = *(volatile __u64 *)&live->skel->bss->lost[why];
+	struct ev_lost event;
 
 	if (lost == live->lost_told[why])
 		return;
-	event.count = lost - live->lost_told[why];
+	event = (struct ev_lost){ .hdr = own_hdr(EV_LOST, sizeof(event)),
+				  .count = lost - live->lost_told[why],
+				  .why = why };
 	live->lost_told[why] = lost;
 	live->repair_due |= why == LOST_RING_FULL;
 	live->take(live->ctx, &event, sizeof(event));
@@ -94,13 +97,14 @@ static void tell_lost(struct live *live, enum ev_lost_why why)
 
 static void tell_cgroup(struct live *live, uint64_t id)
 {
-	struct ev_cgroup event = { .hdr = own_hdr(EV_CGROUP, sizeof(event)), .id = id };
+	struct ev_cgroup event;
 
 	if (id == live->last_cgroup || !id)
 		return;
 	live->last_cgroup = id;
 	if (map_get(&live->cgroups_told, id) != MAP_NONE || map_put(&live->cgroups_told, id, 1))
 		return;
+	event = (struct ev_cgroup){ .hdr = own_hdr(EV_CGROUP, sizeof(event)), .id = id };
 	if (!cgroupfs_path(live->cgroupfs, id, (char *)event.path, sizeof(event.path)))
 		live->take(live->ctx, &event, sizeof(event));
 }
@@ -140,7 +144,7 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static int scan(struct live *live, bool is_repair)
+static void scan(struct live *live, bool is_repair)
 {
 	int err;
 
@@ -150,16 +154,27 @@ static int scan(struct live *live, bool is_repair)
 	if (err)
 		log_line("some sockets could not be read at the %s: %s",
 			 is_repair ? "repair after a loss" : "start", strerror(-err));
-	return err;
 }
 
-static void repair(struct live *live, uint64_t now)
+static void scan_if_due(struct live *live, uint64_t now)
 {
-	if (!live->repair_due || now - live->repaired_ns < REPAIR_PAUSE_NS)
+	uint64_t took;
+
+	if (live->scanned && (!live->repair_due || now < live->next_repair_ns))
 		return;
 	live->repair_due = false;
-	live->repaired_ns = now;
-	scan(live, true);
+	scan(live, live->scanned);
+	live->scanned = true;
+	took = clock_ns(CLOCK_MONOTONIC) - now;
+	live->next_repair_ns = now + took * REPAIR_SHARE + REPAIR_PAUSE_NS;
+}
+
+/* In a scan: what comes meanwhile must not pile up in the ring. */
+static void breathe(void *ctx)
+{
+	struct live *live = ctx;
+
+	ring_buffer__consume(live->ring);
 }
 
 static void wait_for_events(struct live *live)
@@ -184,7 +199,7 @@ uint64_t live_poll(struct live *live, event_taker take, void *ctx)
 		wait_for_events(live);
 	now = clock_ns(CLOCK_MONOTONIC);
 	tell_clock(live);
-	repair(live, now);
+	scan_if_due(live, now);
 	got = ring_buffer__consume(live->ring);
 	if (got < 0 && got != -EINTR) {
 		log_line("can't read the ring buffer: %s", strerror(-got));
@@ -230,7 +245,7 @@ static int attach_iterators(struct live *live)
 	if (!live->files_link)
 		return -errno;
 	scanner_init(&live->scanner, bpf_link__fd(live->sockets_link),
-		     bpf_link__fd(live->files_link));
+		     bpf_link__fd(live->files_link), breathe, live);
 	return 0;
 }
 
@@ -260,7 +275,6 @@ static int start(struct live *live)
 			 strerror(-err));
 		return err;
 	}
-	scan(live, false);
 	return 0;
 }
 

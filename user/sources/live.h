@@ -24,9 +24,8 @@ struct live_options {
 };
 
 /*
- * Loads, attaches and scans. On failure NULL, one line on stderr that says
- * why, and nothing left attached. The events of the scan are given by the
- * first live_poll().
+ * Loads and attaches. On failure NULL, one line on stderr that says why, and
+ * nothing left attached.
  */
 struct live *live_open(const struct live_options *options);
 
@@ -35,7 +34,8 @@ void live_close(struct live *live);
 
 /*
  * Waits at most 0.1 s for events and gives all that came, EV_CLOCK and
- * EV_LOST where they are due. Returns the monotonic time up to which every
+ * EV_LOST where they are due. The first one does not wait but scans what is
+ * there already. Returns the monotonic time up to which every
  * event was given, or 0 after an error (said on stderr).
  */
 uint64_t live_poll(struct live *live, event_taker take, void *ctx);

@@ -61,10 +61,11 @@ void recorder_put(struct recorder *recorder, const void *event, size_t size)
 	write_bytes(recorder, event, size);
 }
 
-void recorder_flush(struct recorder *recorder)
+int recorder_flush(struct recorder *recorder)
 {
 	if (!recorder->error && fflush(recorder->file))
 		recorder->error = -errno;
+	return recorder->error;
 }
 
 int recorder_close(struct recorder *recorder, uint64_t ts_ns)

@@ -19,8 +19,8 @@ struct recorder *recorder_open(const char *path);
 /* After an error (a full disk) nothing more is written; recorder_close() tells. */
 void recorder_put(struct recorder *recorder, const void *event, size_t size);
 
-/* What is buffered goes to the file. */
-void recorder_flush(struct recorder *recorder);
+/* What is buffered goes to the file. 0, or the first negative errno since it was opened. */
+int recorder_flush(struct recorder *recorder);
 
 /* Ends the file with EV_END at ts_ns. 0, or the first negative errno since it was opened. */
 int recorder_close(struct recorder *recorder, uint64_t ts_ns);

@@ -15,9 +15,13 @@
 #define READ_BYTES (256 * 1024)
 #define READS_MAX 1000000 /* bounds the loop; 256 GB of sockets */
 
-void scanner_init(struct scanner *scanner, int sockets_link, int files_link)
+void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
+		  void (*breathe)(void *ctx), void *ctx)
 {
-	*scanner = (struct scanner){ .sockets_link = sockets_link, .files_link = files_link };
+	*scanner = (struct scanner){ .sockets_link = sockets_link,
+				     .files_link = files_link,
+				     .breathe = breathe,
+				     .ctx = ctx };
 }
 
 void scanner_free(struct scanner *scanner)
@@ -86,10 +90,13 @@ static int read_iterator(struct scanner *scanner, int link)
 		got = read(fd, room, READ_BYTES);
 		if (got < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
-		if (!got)
+		if (!got) {
+			scanner->breathe(scanner->ctx);
 			return 0;
+		}
 		if (got > 0)
 			scanner->len += (size_t)got;
+		scanner->breathe(scanner->ctx);
 	}
 	return -EOVERFLOW;
 }

@@ -16,11 +16,17 @@ struct scanner {
 	char *queue;
 	size_t len, cap, taken;
 	bool is_repair;
-	bool failed; /* since the last scan: something could not be read */
+	bool failed;		/* since the last scan: something could not be read */
+	void (*breathe)(void *ctx); /* called now and then: a scan of many sockets takes long */
+	void *ctx;
 };
 
-/* Takes no ownership of the links. */
-void scanner_init(struct scanner *scanner, int sockets_link, int files_link);
+/*
+ * Takes no ownership of the links. breathe may take events out of the queue:
+ * what was read so far is older than all that will be read.
+ */
+void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
+		  void (*breathe)(void *ctx), void *ctx);
 void scanner_free(struct scanner *scanner);
 
 /* Appends a whole scan to the queue. 0 or a negative errno; what was read is kept. */

@@ -154,12 +154,15 @@ static int64_t div_round(int64_t value, int64_t by)
 
 void cell_ms(struct cell *cell, int64_t ns, unsigned int decimals)
 {
-	int64_t unit = decimals == 2 ? NS_PER_MS / 100 : NS_PER_MS / 1000;
+	int64_t unit = NS_PER_MS;
 
-	if (ns == UNKNOWN_NS)
+	if (ns == UNKNOWN_NS) {
 		cell_unknown(cell);
-	else
-		text_fixed(cell->out, div_round(ns, unit), decimals == 2 ? 2 : 3);
+		return;
+	}
+	for (unsigned int i = 0; i < decimals; i++)
+		unit /= 10;
+	text_fixed(cell->out, div_round(ns, unit), decimals);
 }
 
 void cell_kb(struct cell *cell, int64_t bytes)

@@ -16,8 +16,8 @@ enum column_when {
 	COLUMN_ALWAYS,
 	COLUMN_TIME,
 	COLUMN_SECONDS,
-	COLUMN_IP,	/* wide or CSV, as bcc's tools have it */
-	COLUMN_TABLE,	/* not in CSV */
+	COLUMN_IP, /* wide or CSV, as bcc's tools have it */
+	COLUMN_TABLE, /* not in CSV */
 	COLUMN_EXTENDED,
 	COLUMN_WHEN_MAX,
 };
@@ -26,15 +26,15 @@ struct cell {
 	struct text *out;
 	const struct view_clock *clock;
 	bool csv;
-	uint8_t width;	/* that the column has in this table */
-	size_t unseen;	/* bytes written that take no column on a screen */
+	uint8_t width; /* that the column has in this table */
+	size_t unseen; /* bytes written that take no column on a screen */
 };
 
 struct column {
 	const char *name;
-	uint8_t width;	/* at least; a longer cell pushes the line to the right */
-	uint8_t wide;	/* the same with -w */
-	uint8_t when;	/* enum column_when */
+	uint8_t width; /* at least; a longer cell pushes the line to the right */
+	uint8_t wide; /* the same with -w */
+	uint8_t when; /* enum column_when */
 	void (*write)(struct cell *cell, const void *report);
 };
 
@@ -62,7 +62,7 @@ void cell_bytes(struct cell *cell, const char *str, size_t max);
 /* Below 0 is unknown. */
 void cell_count(struct cell *cell, int64_t count);
 
-/* ns as milliseconds with 2 or 3 decimals, rounded; UNKNOWN_NS for unknown. */
+/* ns as milliseconds with up to 6 decimals, rounded; UNKNOWN_NS for unknown. */
 void cell_ms(struct cell *cell, int64_t ns, unsigned int decimals);
 
 /* Bytes as KB (1024) with 2 decimals, rounded; below 0 is unknown. */

@@ -163,8 +163,7 @@ static void begin_line(struct json *json, struct text *text)
 	json_u64(json, SCHEMA);
 }
 
-void jsonl_conn(struct text *text, const struct view_clock *clock,
-		const struct report_conn *conn)
+void jsonl_conn(struct text *text, const struct view_clock *clock, const struct report_conn *conn)
 {
 	const char *role = name_role(conn->role);
 	struct json json;
@@ -185,8 +184,7 @@ void jsonl_conn(struct text *text, const struct view_clock *clock,
 	text_char(text, '\n');
 }
 
-void jsonl_step(struct text *text, const struct view_clock *clock,
-		const struct report_step *step)
+void jsonl_step(struct text *text, const struct view_clock *clock, const struct report_step *step)
 {
 	struct json json;
 

@@ -10,11 +10,9 @@
 #include "views/view.h"
 
 /* Every field every time, with the line end; null where unknown. */
-void jsonl_conn(struct text *text, const struct view_clock *clock,
-		const struct report_conn *conn);
+void jsonl_conn(struct text *text, const struct view_clock *clock, const struct report_conn *conn);
 
 /* {"schema":1,"step":{...}}, which tells a step from a connection. */
-void jsonl_step(struct text *text, const struct view_clock *clock,
-		const struct report_step *step);
+void jsonl_step(struct text *text, const struct view_clock *clock, const struct report_step *step);
 
 #endif

@@ -13,16 +13,16 @@
 
 struct view_clock {
 	int64_t realtime_offset_ns; /* CLOCK_MONOTONIC plus this is CLOCK_REALTIME */
-	bool has_realtime;	/* false: the offset is not known */
-	int64_t trace_start_ns;	/* CLOCK_MONOTONIC; UNKNOWN_NS where not known */
+	bool has_realtime; /* false: the offset is not known */
+	int64_t trace_start_ns; /* CLOCK_MONOTONIC; UNKNOWN_NS where not known */
 };
 
 struct view_columns {
-	bool time;	/* -T: the local time of day */
-	bool seconds;	/* -t: seconds since the trace began */
-	bool wide;	/* -w */
-	bool extended;	/* -x */
-	bool csv;	/* -s */
+	bool time; /* -T: the local time of day */
+	bool seconds; /* -t: seconds since the trace began */
+	bool wide; /* -w */
+	bool extended; /* -x */
+	bool csv; /* -s */
 };
 
 /* UNKNOWN_NS where either is unknown or the sum has no int64_t. */
