@@ -238,7 +238,8 @@ struct ev_found {
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
 	__u8 is_minisock;
-	__u8 pad[7];
+	__u8 is_glimpse; /* read without the socket's lock: only says that it exists */
+	__u8 pad[6];
 };
 
 struct ev_holder {

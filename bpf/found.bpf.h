@@ -7,6 +7,8 @@
 #ifndef CONNLIFE_FOUND_BPF_H
 #define CONNLIFE_FOUND_BPF_H
 
+const volatile bool watch_minisocks __weak; /* their ends are asked for (--whole) */
+
 bool scanning __weak; /* set by the user half for the time of a scan */
 
 static __always_inline void fill_found(struct ev_found *found, const struct sock *sk,
@@ -21,6 +23,7 @@ static __always_inline void fill_found(struct ev_found *found, const struct sock
 	found->bytes_sent = tp->bytes_sent;
 	found->bytes_retrans = tp->bytes_retrans;
 	found->is_minisock = 0;
+	found->is_glimpse = 0;
 	__builtin_memset(found->pad, 0, sizeof(found->pad));
 }
 

@@ -32,7 +32,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define TIME_WAIT_NS (60ULL * 1000 * 1000 * 1000) /* TCP_TIMEWAIT_LEN */
 
-const volatile bool watch_minisocks; /* their ends are asked for (--whole) */
 const volatile __u64 tw_timer_handler; /* its address: the timers of minisocks */
 const volatile __u64 jiffy_ns = 4000000;
 const volatile __u64 task_stack_size = 16384;

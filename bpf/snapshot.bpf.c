@@ -106,12 +106,41 @@ static __always_inline void remember_holder(struct sock *sk, __u8 state, struct 
 	}
 }
 
+/*
+ * Also the socket itself: it may live in a network namespace that only its
+ * descriptor keeps alive, which no scan enters.
+ */
+static __always_inline void write_glimpse(struct seq_file *seq, struct sock *sk,
+					  struct tcp_sock *tp, __u8 state)
+{
+	struct sock_note *note = note_of(sk);
+
+	fill_found(&found, sk, tp, note, state);
+	found.is_glimpse = 1;
+	if (decide(sk, note, &found.tuple, &found.sock, &found.owner))
+		bpf_seq_write(seq, &found, sizeof(found));
+}
+
+static __always_inline void write_holder(struct seq_file *seq, struct sock *sk, __u8 state,
+					 struct task_struct *task, __u32 fd)
+{
+	fill_hdr(&holder.hdr, EV_HOLDER, sizeof(holder), sk, sock_cookie(sk));
+	holder.owner.pid = task->tgid;
+	holder.owner.uid = sk->sk_uid.val;
+	bpf_probe_read_kernel(holder.owner.comm, EV_COMM_LEN, &task->group_leader->comm);
+	holder.fd = fd;
+	holder.state = state;
+	__builtin_memset(holder.pad, 0, sizeof(holder.pad));
+	bpf_seq_write(seq, &holder, sizeof(holder));
+}
+
 SEC("iter/task_file")
 int scan_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct socket *socket;
+	struct tcp_sock *tp;
 	struct sock *sk;
 	__u8 state;
 
@@ -126,18 +155,13 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	if (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6)
 		return 0;
 	state = sk->__sk_common.skc_state;
-	if (state == ST_CLOSE)
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || state == ST_CLOSE || state >= ST_NEW_SYN_RECV)
 		return 0;
 	remember_holder(sk, state, task);
 	if (state == ST_LISTEN)
 		return 0;
-	fill_hdr(&holder.hdr, EV_HOLDER, sizeof(holder), sk, sock_cookie(sk));
-	holder.owner.pid = task->tgid;
-	holder.owner.uid = sk->sk_uid.val;
-	bpf_probe_read_kernel(holder.owner.comm, EV_COMM_LEN, &task->group_leader->comm);
-	holder.fd = ctx->fd;
-	holder.state = state;
-	__builtin_memset(holder.pad, 0, sizeof(holder.pad));
-	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	write_glimpse(ctx->meta->seq, sk, tp, state);
+	write_holder(ctx->meta->seq, sk, state, task, ctx->fd);
 	return 0;
 }

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Lines of life: columns, unknown values, hostile names, CSV. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <arpa/inet.h>
+#include <cmocka.h>
+
+#include "views/life.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct view_columns plain;
+static const struct view_columns wide = { .wide = true };
+static const struct view_columns csv = { .csv = true };
+static const struct view_columns extended = { .extended = true };
+static const struct view_columns all_csv = {
+	.time = true,
+	.seconds = true,
+	.extended = true,
+	.csv = true,
+};
+static const struct view_clock unknown_clock = { .trace_start_ns = UNKNOWN_NS };
+static const struct view_clock known_clock = {
+	.realtime_offset_ns = INT64_C(1785500000000000000),
+	.has_realtime = true,
+	.trace_start_ns = 1000000000,
+};
+
+static struct text text;
+
+static int setup(void **state)
+{
+	text_clear(&text);
+	return 0;
+}
+
+static int free_text(void **state)
+{
+	text_free(&text);
+	return 0;
+}
+
+static void assert_text(const char *expected)
+{
+	text_char(&text, '\0');
+	assert_false(text.failed);
+	assert_string_equal(text.data, expected);
+	text_clear(&text);
+}
+
+static void set_tuple(struct ev_tuple *tuple, const char *laddr, const char *raddr)
+{
+	assert_int_equal(inet_pton(AF_INET6, laddr, tuple->laddr), 1);
+	assert_int_equal(inet_pton(AF_INET6, raddr, tuple->raddr), 1);
+	tuple->family = strncmp(laddr, "::ffff:", 7) ? 6 : 4;
+}
+
+static const struct report_conn known = {
+	.tuple = { .lport = 45678, .rport = 443, .netns_inum = 4026531840 },
+	.cgroup = "/system.slice/a.service",
+	.pid = 12345,
+	.uid = 1000,
+	.comm = "curl",
+	.pid_source = OWNER_CONNECT,
+	.role = ROLE_CLIENT,
+	.opened = OPENED_HANDSHAKE,
+	.closed = CLOSED_FIN,
+	.closed_first = FIRST_LOCAL,
+	.remains = REMAINS_TIME_WAIT,
+	.reset_reason = -1,
+	.states = { { ST_SYN_SENT, 1 }, { ST_ESTABLISHED, 2 }, { ST_CLOSE, UNKNOWN_NS } },
+	.states_len = 3,
+	.start_ns = 1500000000,
+	.end_ns = 2500000000,
+	.duration_ns = 1000004999,
+	.handshake_ns = 234567,
+	.half_close_ns = 1000000,
+	.time_wait_ns = UNKNOWN_NS,
+	.tx_bytes = 1536,
+	.rx_bytes = 0,
+	.retrans = 3,
+	.srtt_us = 12345,
+};
+
+static struct report_conn known_conn(void)
+{
+	struct report_conn conn = known;
+
+	set_tuple(&conn.tuple, "::ffff:192.0.2.1", "::ffff:198.51.100.20");
+	return conn;
+}
+
+static const struct report_conn unknown = {
+	.uid = UINT32_MAX,
+	.reset_reason = -1,
+	.start_ns = UNKNOWN_NS,
+	.end_ns = UNKNOWN_NS,
+	.duration_ns = UNKNOWN_NS,
+	.handshake_ns = UNKNOWN_NS,
+	.half_close_ns = UNKNOWN_NS,
+	.time_wait_ns = UNKNOWN_NS,
+	.tx_bytes = -1,
+	.rx_bytes = -1,
+	.tx_segs = -1,
+	.rx_segs = -1,
+	.retrans = -1,
+	.syn_retrans = -1,
+	.synack_retrans = -1,
+	.fin_retrans = -1,
+	.srtt_us = -1,
+	.min_rtt_us = -1,
+};
+
+static void test_plain(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	life_header(&text, &plain);
+	life_line(&text, &plain, &known_clock, &conn);
+	assert_text("PID     COMM             LADDR           LPORT RADDR           RPORT "
+		    "TX_KB  RX_KB  MS       OPENED       FIRST  CLOSED       REMAINS\n"
+		    "12345   curl             192.0.2.1       45678 198.51.100.20   443   "
+		    "1.50   0.00   1000.00  handshake    local  fin          time_wait\n");
+}
+
+static void test_times(void **state)
+{
+	const struct view_columns columns = { .time = true, .seconds = true };
+	struct report_conn conn = known_conn();
+
+	life_header(&text, &columns);
+	assert_memory_equal(text.data, "TIME     TIME(s)   PID     COMM", 31);
+	text_clear(&text);
+	life_line(&text, &columns, &known_clock, &conn);
+	assert_memory_equal(text.data, "17:58:22 1.500000  12345   curl ", 32);
+	text_clear(&text);
+	life_line(&text, &columns, &unknown_clock, &conn);
+	assert_memory_equal(text.data, "-        -         12345   curl ", 32);
+	text_clear(&text);
+	conn.end_ns = 999999000;
+	life_line(&text, &columns, &known_clock, &conn);
+	assert_memory_equal(text.data, "17:58:20 -0.000001 12345   curl ", 32);
+}
+
+static void test_wide_ipv6(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	set_tuple(&conn.tuple, "2001:db8:1111:2222:3333:4444:5555:6666", "::1");
+	life_header(&text, &wide);
+	life_line(&text, &wide, &known_clock, &conn);
+	assert_text("PID     COMM             IP LADDR                                   LPORT "
+		    "RADDR                                   RPORT TX_KB  RX_KB  MS       "
+		    "OPENED       FIRST  CLOSED       REMAINS\n"
+		    "12345   curl             6  2001:db8:1111:2222:3333:4444:5555:6666  45678 "
+		    "::1                                     443   1.50   0.00   1000.00  "
+		    "handshake    local  fin          time_wait\n");
+}
+
+static void test_extended(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	conn.error = ECONNRESET;
+	conn.reset_reason = 8;
+	conn.remains_end = REMAINS_END_EXPIRED;
+	conn.incomplete = INCOMPLETE_PREEXISTING | INCOMPLETE_TABLE_FULL;
+	life_line(&text, &extended, &known_clock, &conn);
+	assert_text("12345   curl             192.0.2.1       45678 198.51.100.20   443   "
+		    "1.50   0.00   1000.00  handshake    local  fin          time_wait "
+		    "client connect  1000  4026531840 0.235    1.000    -         expired   3    "
+		    "12.345   ECONNRESET   TCP_ABORT_ON_DATA        "
+		    "SYN_SENT>ESTABLISHED>CLOSE                              "
+		    "preexisting+table_full /system.slice/a.service\n");
+}
+
+static void test_csv(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	life_header(&text, &all_csv);
+	life_line(&text, &all_csv, &known_clock, &conn);
+	assert_text("TIME,TIME(s),PID,COMM,IP,LADDR,LPORT,RADDR,RPORT,TX_KB,RX_KB,MS,OPENED,FIRST,"
+		    "CLOSED,REMAINS,ROLE,SRC,UID,NETNS,HS_MS,HALF_MS,TW_MS,REM_END,RETR,SRTT_MS,"
+		    "ERROR,REASON,STATES,INCOMPLETE,CGROUP\n"
+		    "17:58:22,1.500000,12345,curl,4,192.0.2.1,45678,198.51.100.20,443,1.50,0.00,"
+		    "1000.00,handshake,local,fin,time_wait,client,connect,1000,4026531840,0.235,"
+		    "1.000,,,3,12.345,,,SYN_SENT>ESTABLISHED>CLOSE,,/system.slice/a.service\n");
+}
+
+static void test_all_unknown(void **state)
+{
+	struct report_conn conn = unknown;
+
+	life_line(&text, &extended, &unknown_clock, &conn);
+	assert_text("-       -                -               -     -               -     "
+		    "-      -      -        -            -      -            -         "
+		    "-      -        -     -          -        -        -         -         -    "
+		    "-        -            -                        "
+		    "-                                                       -           -\n");
+	life_line(&text, &all_csv, &unknown_clock, &conn);
+	assert_text(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
+}
+
+/* What is known to be none is not called unknown, nor the other way round. */
+static void test_zero_is_known(void **state)
+{
+	struct report_conn conn = unknown;
+
+	set_tuple(&conn.tuple, "::", "::");
+	conn.tx_bytes = 0;
+	conn.duration_ns = 0;
+	conn.uid = 0;
+	conn.closed = CLOSED_NONE;
+	conn.closed_first = FIRST_NONE;
+	life_line(&text, &csv, &unknown_clock, &conn);
+	assert_text(",,6,::,0,::,0,0.00,,0.00,,none,none,\n");
+}
+
+static void test_hostile_comm(void **state)
+{
+	static const struct {
+		const char *comm, *table, *csv;
+	} cases[] = {
+		{ "a b", "a b             ", "a b" },
+		{ "a\nb", "a\\x0ab          ", "a\\x0ab" },
+		{ "a,b", "a,b             ", "\"a,b\"" },
+		{ "a\"b", "a\"b             ", "\"a\"\"b\"" },
+		{ "\"\"", "\"\"              ", "\"\"\"\"\"\"" },
+		{ " ", "                ", "\" \"" },
+		{ "x\\", "x\\x5c           ", "x\\x5c" },
+		{ "\x1b[2J", "\\x1b[2J         ", "\\x1b[2J" },
+		{ "\r\n", "\\x0d\\x0a        ", "\\x0d\\x0a" },
+		{ "\xff", "\\xff            ", "\\xff" },
+		{ "caf\xc3\xa9", "caf\xc3\xa9            ", "caf\xc3\xa9" },
+		{ "0123456789abcdef", "0123456789abcdef", "0123456789abcdef" },
+		{ "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", "\\x0a\\x0a\\x0a\\x0a",
+		  "\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a"
+		  "\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a" },
+	};
+	struct report_conn conn = known_conn();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].table);
+
+		memset(conn.comm, 0, sizeof(conn.comm));
+		memcpy(conn.comm, cases[i].comm, strlen(cases[i].comm));
+		life_line(&text, &plain, &known_clock, &conn);
+		assert_memory_equal(text.data, "12345   ", 8);
+		assert_memory_equal(text.data + 8, cases[i].table, len);
+		assert_memory_equal(text.data + 8 + len, " 192.0.2.1 ", 11);
+		text_clear(&text);
+
+		len = strlen(cases[i].csv);
+		life_line(&text, &csv, &known_clock, &conn);
+		assert_memory_equal(text.data + 6, cases[i].csv, len);
+		assert_memory_equal(text.data + 6 + len, ",4,192.0.2.1,", 13);
+		text_clear(&text);
+	}
+}
+
+static void test_hostile_cgroup(void **state)
+{
+	static const char tail[] = ",\"/a \"\"b\"\", c\\x0a\"\n";
+	struct report_conn conn = known_conn();
+
+	conn.cgroup = "/a \"b\", c\n";
+	life_line(&text, &all_csv, &known_clock, &conn);
+	assert_true(text.len > strlen(tail));
+	assert_memory_equal(text.data + text.len - strlen(tail), tail, strlen(tail));
+}
+
+static void test_rounding(void **state)
+{
+	static const struct {
+		int64_t bytes, ns;
+		const char *kb, *ms;
+	} cases[] = {
+		{ 1, 4999, "0.00", "0.00" },
+		{ 5, 5000, "0.00", "0.01" },
+		{ 6, 14999, "0.01", "0.01" },
+		{ 1023, 994999, "1.00", "0.99" },
+		{ 1024, 995000, "1.00", "1.00" },
+		{ 1048576, -5000, "1024.00", "-0.01" },
+		{ INT64_MAX, INT64_MAX, "9007199254740992.00", "9223372036854.78" },
+		{ 0, INT64_MIN + 1, "0.00", "-9223372036854.78" },
+	};
+	struct report_conn conn = unknown;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text expected = TEXT_INIT;
+
+		conn.tx_bytes = cases[i].bytes;
+		conn.duration_ns = cases[i].ns;
+		text_str(&expected, ",,,,,,,");
+		text_str(&expected, cases[i].kb);
+		text_str(&expected, ",,");
+		text_str(&expected, cases[i].ms);
+		text_str(&expected, ",,,,\n");
+		text_char(&expected, '\0');
+		life_line(&text, &csv, &unknown_clock, &conn);
+		assert_text(expected.data);
+		text_free(&expected);
+	}
+}
+
+/* Extremes must neither overflow nor break the count of columns. */
+static void test_extremes(void **state)
+{
+	static const int64_t extremes[] = { INT64_MIN, INT64_MIN + 1, -2, INT64_MAX };
+	struct report_conn conn = known_conn();
+
+	for (size_t i = 0; i < ARRAY_SIZE(extremes); i++) {
+		int64_t value = extremes[i];
+		size_t commas = 0;
+
+		conn.start_ns = conn.end_ns = conn.duration_ns = conn.handshake_ns = value;
+		conn.half_close_ns = conn.time_wait_ns = value;
+		conn.tx_bytes = conn.rx_bytes = conn.retrans = conn.srtt_us = value;
+		conn.pid = UINT32_MAX;
+		conn.incomplete = ~0u;
+		life_line(&text, &all_csv, &known_clock, &conn);
+		for (size_t j = 0; j < text.len; j++)
+			commas += text.data[j] == ',';
+		assert_int_equal(commas, 30);
+		assert_int_equal(text.data[text.len - 1], '\n');
+		text_clear(&text);
+	}
+}
+
+static void test_all_states(void **state)
+{
+	struct report_conn conn = unknown;
+
+	conn.states_len = REPORT_STATES_MAX;
+	for (unsigned int i = 0; i < REPORT_STATES_MAX; i++)
+		conn.states[i] = (struct report_state){ i % 2 ? 255 : ST_LISTEN, 0 };
+	life_line(&text, &all_csv, &unknown_clock, &conn);
+	assert_text(",,,,,,,,,,,,,,,,,,,,,,,,,,,,LISTEN>UNKNOWN>LISTEN>UNKNOWN>LISTEN>UNKNOWN>"
+		    "LISTEN>UNKNOWN>LISTEN>UNKNOWN>LISTEN>UNKNOWN,,\n");
+}
+
+static void test_no_memory(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	conn.comm[0] = '"';
+	assert_false(text_grow(&text, SIZE_MAX));
+	life_header(&text, &extended);
+	life_line(&text, &extended, &known_clock, &conn);
+	life_line(&text, &all_csv, &known_clock, &conn);
+	assert_true(text.failed);
+	assert_int_equal(text.len, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+	const struct CMUnitTest tests[] = {
+		TEST(test_plain),	  TEST(test_times),	   TEST(test_wide_ipv6),
+		TEST(test_extended),	  TEST(test_csv),	   TEST(test_all_unknown),
+		TEST(test_zero_is_known), TEST(test_hostile_comm), TEST(test_hostile_cgroup),
+		TEST(test_rounding),	  TEST(test_extremes),	   TEST(test_all_states),
+		TEST(test_no_memory),
+	};
+
+	/* Not a whole number of hours from UTC, so that a mix-up shows. */
+	setenv("TZ", "XXX-5:45", 1);
+	tzset();
+	return cmocka_run_group_tests_name("life", tests, NULL, free_text);
+}
