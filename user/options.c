@@ -90,15 +90,17 @@ static unsigned long number(struct argp_state *state, const char *what, const ch
 }
 
 /* With K, M or G behind it. */
-static uint32_t ring_size(struct argp_state *state, char *text)
+static uint32_t ring_size(struct argp_state *state, const char *text)
 {
-	size_t len = strlen(text);
+	char digits[16] = "";
+	size_t len = strcspn(text, "kKmMgG");
 	unsigned int shift = 0;
 	unsigned long bytes;
 
-	if (len && strchr("kKmMgG", text[len - 1])) {
-		shift = strchr("kK", text[len - 1]) ? 10 : strchr("mM", text[len - 1]) ? 20 : 30;
-		text[len - 1] = '\0';
+	if (text[len] && !text[len + 1] && len < sizeof(digits)) {
+		shift = strchr("kK", text[len]) ? 10 : strchr("mM", text[len]) ? 20 : 30;
+		memcpy(digits, text, len);
+		text = digits;
 	}
 	bytes = number(state, "--ring-size", text, 1, RING_BYTES_MAX) << shift;
 	if (bytes < RING_BYTES_MIN || bytes > RING_BYTES_MAX || bytes & (bytes - 1) ||
@@ -108,37 +110,42 @@ static uint32_t ring_size(struct argp_state *state, char *text)
 	return (uint32_t)bytes;
 }
 
-static void add_ports(struct argp_state *state, const char *what, char *text, __u8 *ports)
+static void add_ports(struct argp_state *state, const char *what, const char *text, __u8 *ports)
 {
-	char *rest = NULL;
+	do {
+		char one[16];
+		size_t len = strcspn(text, ",");
+		unsigned long port;
 
-	if (!*text)
-		argp_error(state, "%s: no port given", what);
-	for (char *one = strtok_r(text, ",", &rest); one; one = strtok_r(NULL, ",", &rest)) {
-		unsigned long port = number(state, what, one, 1, 65535);
-
+		if (len >= sizeof(one))
+			len = sizeof(one) - 1; /* too long for a port whatever follows */
+		memcpy(one, text, len);
+		one[len] = '\0';
+		port = number(state, what, one, 1, 65535);
 		ports[port >> 3] |= (__u8)(1U << (port & 7));
-	}
+		text += strcspn(text, ",");
+	} while (*text++);
 }
 
-static void add_net(struct argp_state *state, struct filter *filter, char *text)
+static void add_net(struct argp_state *state, struct filter *filter, const char *text)
 {
 	struct filter_net *net = &filter->nets[filter->nets_len];
-	char *slash = strchr(text, '/');
+	const char *slash = strchr(text, '/');
 	bool is_v4 = !strchr(text, ':');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char address[INET6_ADDRSTRLEN] = "";
 
 	if (filter->nets_len == FILTER_NETS_MAX)
 		argp_error(state, "-a: at most %d networks", FILTER_NETS_MAX);
-	if (slash)
-		*slash = '\0';
+	if (len < sizeof(address))
+		memcpy(address, text, len);
 	memcpy(net->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-	if (inet_pton(is_v4 ? AF_INET : AF_INET6, text, net->addr + (is_v4 ? 12 : 0)) != 1)
-		argp_error(state, "-a: '%s' is not an IPv4 or IPv6 address", text);
+	if (inet_pton(is_v4 ? AF_INET : AF_INET6, address, net->addr + (is_v4 ? 12 : 0)) != 1)
+		argp_error(state, "-a: '%.*s' is not an IPv4 or IPv6 address", (int)len, text);
 	net->bits = 128;
 	if (slash)
-		net->bits =
-			(__u8)(number(state, "-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
-			       (is_v4 ? 96 : 0));
+		net->bits = (__u8)(number(state, "-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
+				   (is_v4 ? 96 : 0));
 	filter->nets_len++;
 }
 
