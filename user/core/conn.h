@@ -36,6 +36,7 @@ struct conn {
 	uint64_t entered_ns[CONN_STATES_MAX]; /* 0: not seen */
 	uint64_t closed_ns; /* when the socket (or the FIN_WAIT2 minisock) went; 0: not yet */
 	uint64_t ended_ns; /* when the minisock went; 0: not yet, or not known */
+	uint64_t cancel_time_wait_ns; /* began TIME_WAIT, by its last timer; 0: not known when */
 	uint64_t reset_sent_ns; /* 0: none was */
 	uint64_t seen_ns; /* the last event of it */
 	uint8_t states[CONN_STATES_MAX];
@@ -69,6 +70,7 @@ struct conn {
 	bool reset_received : 1;
 	bool reset_was_reply : 1;
 	bool has_stats : 1;
+	bool cancel_in_time_wait : 1;
 };
 
 struct conn_list {

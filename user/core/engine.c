@@ -23,7 +23,9 @@ struct conn *engine_find(const struct engine *engine, uint64_t sock)
 
 void engine_drop(struct engine *engine, struct conn *conn)
 {
-	map_del(&engine->by_sock, conn->sock);
+	/* its place may have another tenant already */
+	if (map_get(&engine->by_sock, conn->sock) == conn->self)
+		map_del(&engine->by_sock, conn->sock);
 	if (conn->phase == CONN_CANCELLED)
 		remains_forget(engine, conn);
 	conn_free(&engine->pool, conn);

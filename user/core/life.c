@@ -36,6 +36,7 @@ static void check_gap(struct conn *conn, uint8_t old_state)
 	if (conn_state(conn) == old_state)
 		return;
 	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	conn->established |= old_state != ST_SYN_SENT && old_state != ST_SYN_RECV;
 	conn_enter(conn, old_state, 0);
 }
 
@@ -123,11 +124,18 @@ static void open_server(struct engine *engine, const struct ev_open *event)
 		step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 }
 
+/* An identity comes back when its memory does; the cookie does not. */
+static bool is_same_socket(const struct conn *conn, const struct ev_hdr *hdr)
+{
+	return !conn->cookie || !hdr->cookie || conn->cookie == hdr->cookie;
+}
+
 void life_on_open(struct engine *engine, const struct ev_open *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
 
-	if (event->sock.old_state == ST_SYN_RECV && conn && conn_state(conn) == ST_SYN_RECV) {
+	if (event->sock.old_state == ST_SYN_RECV && conn && conn_state(conn) == ST_SYN_RECV &&
+	    is_same_socket(conn, &event->hdr)) {
 		/* a simultaneous open, or one found in SYN_RECV: no new life */
 		refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
 		if (event->sock.new_state != ST_SYN_RECV)
@@ -212,7 +220,7 @@ void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
 
-	if (!conn)
+	if (!conn || !is_same_socket(conn, &event->hdr))
 		return;
 	conn->seen_ns = event->hdr.ts_ns;
 	conn->reset_sent_ns = event->hdr.ts_ns;

@@ -26,14 +26,6 @@
 /* Longer than any minisock lives without its timer being heard of. */
 #define LONGEST_NS (300 * SEC)
 
-static void end(struct engine *engine, struct conn *conn, enum conn_remains_end how, uint64_t at_ns)
-{
-	conn->remains_end = how;
-	conn->ended_ns = at_ns;
-	steps_tell_close(engine, conn);
-	engine_report(engine, conn);
-}
-
 /* Also tells when TIME_WAIT began, which a minisock that stays in one slot of the timer
  * wheel does not announce. */
 static void enter_time_wait(struct engine *engine, struct conn *conn, uint64_t at_ns)
@@ -46,17 +38,30 @@ static void enter_time_wait(struct engine *engine, struct conn *conn, uint64_t a
 	steps_tell_last(engine, conn);
 }
 
+static void end(struct engine *engine, struct conn *conn, enum conn_remains_end how, uint64_t at_ns)
+{
+	conn->remains_end = how;
+	conn->ended_ns = at_ns;
+	if (conn->cancel_in_time_wait)
+		enter_time_wait(engine, conn, conn->cancel_time_wait_ns);
+	steps_tell_close(engine, conn);
+	engine_report(engine, conn);
+}
+
 /* Another that had this identity: what was told of it last was lost. */
 static void make_room(struct engine *engine, struct conn *conn, uint64_t minisock)
 {
 	struct conn *former = engine_find(engine, minisock);
 
-	if (!former || former == conn)
+	if (!former || former == conn || former->phase == CONN_CANCELLED)
 		return;
-	if (former->preexisting && former->cookie == conn->cookie)
+	if (former->preexisting && former->cookie == conn->cookie) {
 		engine_drop(engine, former); /* the scan saw it a moment before the hook */
-	else
+		engine->counts.conns--;
+		engine->counts.preexisting--;
+	} else {
 		engine_give_up(engine, former);
+	}
 }
 
 void remains_begin(struct engine *engine, struct conn *conn, const struct ev_close *event)
@@ -166,8 +171,9 @@ static void await_rebirth(struct engine *engine, struct conn *conn)
 static void cancelled(struct engine *engine, struct conn *conn,
 		      const struct ev_minisock_timer *event)
 {
-	if (event->substate == ST_TIME_WAIT)
-		enter_time_wait(engine, conn, event->time_wait_ns);
+	/* not yet: if a restart follows, this is still the deadline of before */
+	conn->cancel_in_time_wait = event->substate == ST_TIME_WAIT;
+	conn->cancel_time_wait_ns = event->time_wait_ns;
 	conn->ended_ns = event->hdr.ts_ns;
 	if (event->netns_dying)
 		end(engine, conn, REMAINS_END_NAMESPACE, event->hdr.ts_ns);
@@ -186,6 +192,7 @@ static void restarted(struct engine *engine, struct conn *conn,
 		      const struct ev_minisock_timer *event)
 {
 	conn->ended_ns = 0;
+	conn->cancel_in_time_wait = false;
 	if (conn->phase == CONN_CANCELLED) {
 		remains_forget(engine, conn);
 		conn_move(&engine->pool, conn, CONN_REMAINING);
@@ -200,6 +207,8 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 
 	if (!conn || (conn->phase != CONN_REMAINING && conn->phase != CONN_CANCELLED))
 		return; /* armed before its EV_CLOSE, or not one of ours */
+	if (event->hdr.cookie && conn->cookie && event->hdr.cookie != conn->cookie)
+		return; /* another one in its place already */
 	conn->seen_ns = event->hdr.ts_ns;
 	switch (event->what) {
 	case MINISOCK_CANCEL:
@@ -209,8 +218,8 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 		restarted(engine, conn, event);
 		break;
 	case MINISOCK_EXPIRE:
-		if (event->substate == ST_TIME_WAIT)
-			enter_time_wait(engine, conn, event->time_wait_ns);
+		conn->cancel_in_time_wait = event->substate == ST_TIME_WAIT;
+		conn->cancel_time_wait_ns = event->time_wait_ns;
 		end(engine, conn, REMAINS_END_EXPIRED, event->hdr.ts_ns);
 		break;
 	}

@@ -6,6 +6,8 @@
 
 /* A reset belongs to the end of a connection only if it came this close to it. */
 #define RESET_NEAR_NS (10 * 1000 * 1000)
+/* The answer to data for a closed socket is sent in the same softirq, within 20 us (R8). */
+#define REPLY_NEAR_NS (1000 * 1000)
 
 bool verdict_fin_was_sent(uint8_t state)
 {
@@ -34,26 +36,47 @@ enum conn_role verdict_role_found(const struct ev_found *found)
 	return extra == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
 }
 
+/* A reset that this host sent at the end of the connection, not some time before. */
 static bool reset_was_sent(const struct conn *conn)
 {
 	return conn->reset_sent_ns && conn->closed_from != ST_SYN_SENT &&
 	       conn->reset_sent_ns + RESET_NEAR_NS >= conn->closed_ns;
 }
 
+/* A reset of our own accord is told after the transition (R9), unless there is an error. */
+static bool reset_ended_it(const struct conn *conn)
+{
+	return reset_was_sent(conn) && conn->reset_sent_ns >= conn->closed_ns;
+}
+
+/* Whether the flags say that a minisock was due (R2), wherever it is. */
+static bool minisock_was_due(const struct conn *conn)
+{
+	if (conn->close_flags & (EVF_DONE | EVF_REPAIR))
+		return !(conn->close_flags & EVF_REPAIR);
+	return conn->closed_from == ST_FIN_WAIT2 && (conn->close_flags & EVF_DEAD) &&
+	       !(conn->close_flags & EVF_LINGER2_NEG);
+}
+
+/* All that was sent was acknowledged, the FIN too. */
+static bool all_was_acked(const struct conn *conn)
+{
+	return conn->stats.snd_una == conn->stats.write_seq;
+}
+
 static bool is_released(const struct conn *conn)
 {
 	if (conn->minisock_state != ST_NONE)
 		return true;
-	if (conn->error)
+	if (reset_ended_it(conn) || conn->reset_received || conn->error == ECONNABORTED)
 		return false;
 	switch (conn->closed_from) {
 	case ST_LAST_ACK:
-	case ST_CLOSING:
-		return true;
+		/* an error that nobody took off the socket is not how it ended */
+		return !conn->error || (conn->error != ETIMEDOUT && all_was_acked(conn));
 	case ST_FIN_WAIT2:
-		/* a minisock was due and none was there: too many (R2) */
-		return !(conn->close_flags & (EVF_LINGER2_NEG | EVF_REPAIR)) &&
-		       !reset_was_sent(conn);
+	case ST_CLOSING:
+		return !conn->error && minisock_was_due(conn);
 	default:
 		return false;
 	}
@@ -66,14 +89,15 @@ static enum conn_closed closed_by_force(const struct conn *conn)
 	case ECONNABORTED:
 		return conn->close_flags & EVF_REPAIR ? CLOSED_ABORTED : CLOSED_KILLED;
 	case 0:
-		return reset_was_sent(conn) ? CLOSED_RST_SENT : CLOSED_ABORTED;
+		return reset_ended_it(conn) ? CLOSED_RST_SENT : CLOSED_ABORTED;
 	case ECONNRESET:
 	case EPIPE:
 		/*
 		 * Data for a closed socket makes the kernel run tcp_reset() on
 		 * itself and answer with an RST; none was received (R8).
 		 */
-		if (reset_was_sent(conn) && conn->reset_was_reply)
+		if (reset_ended_it(conn) && conn->reset_was_reply &&
+		    conn->reset_sent_ns < conn->closed_ns + REPLY_NEAR_NS)
 			return CLOSED_RST_SENT;
 		return conn->reset_received ? CLOSED_RST_RECEIVED : CLOSED_UNKNOWN;
 	default:
@@ -82,15 +106,21 @@ static enum conn_closed closed_by_force(const struct conn *conn)
 	}
 }
 
+/* What never was a connection was not closed, but a child in SYN_RECV may be reset by us. */
+static enum conn_closed never_closed(const struct conn *conn)
+{
+	if (conn->error == ECONNABORTED)
+		return CLOSED_KILLED;
+	return !conn->error && reset_ended_it(conn) ? CLOSED_RST_SENT : CLOSED_NONE;
+}
+
 static enum conn_closed closed_word(const struct conn *conn)
 {
 	if (conn->closed_from == ST_NONE)
 		return CLOSED_UNKNOWN;
-	if (is_released(conn))
-		return CLOSED_FIN;
-	if (conn->closed_from == ST_SYN_SENT)
-		return conn->error == ECONNABORTED ? CLOSED_KILLED : CLOSED_NONE;
-	return closed_by_force(conn);
+	if (!conn->established)
+		return never_closed(conn);
+	return is_released(conn) ? CLOSED_FIN : closed_by_force(conn);
 }
 
 /* Why no connection came of it. */
@@ -340,7 +370,9 @@ void verdict_fill(const struct conn *conn, struct report_conn *report)
 	report->remains_end = conn->remains_end;
 	if (is_overflow(conn, report->closed))
 		report->remains_end = REMAINS_END_OVERFLOW;
-	report->reset_reason = reset_was_sent(conn) ? conn->reset_reason : -1;
+	report->reset_reason = -1;
+	if (reset_was_sent(conn) && report->closed != CLOSED_RST_RECEIVED)
+		report->reset_reason = conn->reset_reason;
 	report->error = conn->error;
 	report->incomplete = conn->incomplete;
 	fill_times(conn, report);
@@ -354,7 +386,8 @@ bool verdict_can_change(const struct conn *conn)
 		return false;
 	switch (conn->error) {
 	case 0:
-		return conn->closed_from != ST_LAST_ACK;
+		/* LAST_ACK with its file: either the last ACK came, or it is closed with RST */
+		return conn->closed_from != ST_LAST_ACK || !(conn->close_flags & EVF_DEAD);
 	case ECONNRESET:
 	case EPIPE:
 		return true;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* For the tests of the engine: the way into every state that RFC 9293 knows. */
+#ifndef CONNLIFE_TEST_LIVES_H
+#define CONNLIFE_TEST_LIVES_H
+
+#include "events.h"
+
+/* What the hooks tell at the last ACK of a simultaneous open, too: a step out of SYN_RECV. */
+static inline void simultaneous_established(struct bench *b, uint64_t sock)
+{
+	struct ev_open open = make_child(sock, ST_ESTABLISHED);
+
+	open.tuple = make_tuple(LPORT, RPORT);
+	open.sock.flags = EVF_HAS_FILE;
+	set_owner(&open.sock, &open.owner, OWNER_CONNECT, 100, "client");
+	give(b, open);
+}
+
+static inline void lead_to_opening(struct bench *b, uint64_t sock, enum conn_role role,
+				   uint8_t state)
+{
+	if (role == ROLE_SERVER) {
+		child_opens(b, sock, state == ST_SYN_RECV ? ST_SYN_RECV : ST_ESTABLISHED);
+		return;
+	}
+	client_opens(b, sock);
+	if (state == ST_SYN_SENT)
+		return;
+	if (role == ROLE_CLIENT) {
+		steps_to(b, sock, ST_SYN_SENT, ST_ESTABLISHED);
+		return;
+	}
+	steps_to(b, sock, ST_SYN_SENT, ST_SYN_RECV);
+	if (state != ST_SYN_RECV)
+		simultaneous_established(b, sock);
+}
+
+/* The states from ESTABLISHED to the given one, it included; ST_NONE ends the list. */
+static inline const uint8_t *path_from_established(uint8_t state)
+{
+	static const uint8_t paths[ST_MAX][4] = {
+		[ST_ESTABLISHED] = { ST_ESTABLISHED },
+		[ST_FIN_WAIT1] = { ST_ESTABLISHED, ST_FIN_WAIT1 },
+		[ST_FIN_WAIT2] = { ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2 },
+		[ST_CLOSING] = { ST_ESTABLISHED, ST_FIN_WAIT1, ST_CLOSING },
+		[ST_CLOSE_WAIT] = { ST_ESTABLISHED, ST_CLOSE_WAIT },
+		[ST_LAST_ACK] = { ST_ESTABLISHED, ST_CLOSE_WAIT, ST_LAST_ACK },
+	};
+
+	return paths[state];
+}
+
+/* Opens a connection in this role and leads it to a state by the usual way. */
+static inline void lead_to(struct bench *b, uint64_t sock, enum conn_role role, uint8_t state)
+{
+	const uint8_t *path = path_from_established(state);
+
+	lead_to_opening(b, sock, role, state);
+	for (int i = 1; i < 4 && path[0] && path[i]; i++)
+		steps_to(b, sock, path[i - 1], path[i]);
+}
+
+/* What states_text() says of a life that was led to a state. */
+static inline const char *led_text(enum conn_role role, uint8_t state)
+{
+	static const char *const opening[] = {
+		[ROLE_CLIENT] = "SYN_SENT", [ROLE_SERVER] = "SYN_RECV", [ROLE_BOTH] = "SYN_SENT SYN_RECV"
+	};
+	const uint8_t *path = path_from_established(state);
+	static char text[256];
+	int len;
+
+	if (state == ST_SYN_SENT)
+		return "SYN_SENT";
+	len = snprintf(text, sizeof(text), "%s", opening[role]);
+	for (int i = 0; i < 4 && path[i]; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " %s", name_state(path[i]));
+	return text;
+}
+
+/* What R11 makes of a socket's counters when it goes to CLOSE from this state. */
+static inline struct ev_stats stats_at(enum conn_role role, uint8_t old_state, bool orderly)
+{
+	const struct traffic traffic = {
+		.active = role != ROLE_SERVER,
+		.fin_acked = old_state == ST_FIN_WAIT2 ||
+			     (orderly && (old_state == ST_LAST_ACK || old_state == ST_CLOSING)),
+		.fin_received = old_state == ST_CLOSE_WAIT || old_state == ST_LAST_ACK ||
+				old_state == ST_CLOSING,
+		.sent = old_state == ST_SYN_SENT || old_state == ST_SYN_RECV ? 0 : 5,
+		.received = old_state == ST_SYN_SENT || old_state == ST_SYN_RECV ? 0 : 6,
+	};
+	struct ev_stats stats = make_stats(&traffic);
+	bool fin_unacked = old_state == ST_FIN_WAIT1 ||
+			   (!orderly && (old_state == ST_LAST_ACK || old_state == ST_CLOSING));
+
+	if (old_state == ST_SYN_SENT) {
+		stats = (struct ev_stats){ .segs_out = 1, .min_rtt_us = ~0U,
+					   .snd_una = ISN_LOCAL, .snd_nxt = ISN_LOCAL + 1,
+					   .write_seq = ISN_LOCAL + 1 };
+	} else if (fin_unacked) {
+		stats.snd_nxt++;
+		stats.write_seq++;
+	}
+	return stats;
+}
+
+#endif
