@@ -12,6 +12,10 @@ void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t so
 {
 	if (!owner->pid || source <= conn->owner_source)
 		return;
+	if (source == OWNER_LISTEN) {
+		conn->listen_pid = owner->pid;
+		memcpy(conn->listen_comm, owner->comm, EV_COMM_LEN);
+	}
 	conn->owner.pid = owner->pid;
 	memcpy(conn->owner.comm, owner->comm, EV_COMM_LEN);
 	conn->owner_source = source;

@@ -30,10 +30,15 @@
  * wheel does not announce. */
 static void enter_time_wait(struct engine *engine, struct conn *conn, uint64_t at_ns)
 {
-	if (conn_state(conn) == ST_TIME_WAIT)
-		return;
+	uint64_t *entered = &conn->entered_ns[conn->states_len - 1];
+
 	if (at_ns && at_ns < conn->closed_ns)
 		at_ns = conn->closed_ns;
+	if (conn_state(conn) == ST_TIME_WAIT) {
+		if (!*entered && !conn->opening_unseen)
+			*entered = at_ns;
+		return;
+	}
 	conn_enter(conn, ST_TIME_WAIT, at_ns);
 	steps_tell_last(engine, conn);
 }
@@ -84,6 +89,8 @@ void remains_found(struct engine *engine, const struct ev_found *event)
 
 	if (conn) {
 		conn->scan = engine->scan;
+		if (conn->phase == CONN_REMAINING && event->sock.new_state == ST_TIME_WAIT)
+			enter_time_wait(engine, conn, 0);
 		return;
 	}
 	if (!engine->options.whole)

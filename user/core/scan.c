@@ -78,9 +78,9 @@ void scan_holder(struct engine *engine, const struct ev_holder *event)
 	if (conn->owner_source == OWNER_FD_TABLE && conn->owner.pid != event->owner.pid) {
 		/* several hold it; which of them it belongs to, nobody can say */
 		conn->owner_shared = true;
-		conn->owner_source = OWNER_UNKNOWN;
-		conn->owner.pid = 0;
-		memset(conn->owner.comm, 0, EV_COMM_LEN);
+		conn->owner_source = conn->listen_pid ? OWNER_LISTEN : OWNER_UNKNOWN;
+		conn->owner.pid = conn->listen_pid;
+		memcpy(conn->owner.comm, conn->listen_comm, EV_COMM_LEN);
 		return;
 	}
 	life_take_owner(conn, &event->owner, OWNER_FD_TABLE);

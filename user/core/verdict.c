@@ -30,7 +30,8 @@ enum conn_role verdict_role_found(const struct ev_found *found)
 	if (found->is_minisock || (found->sock.flags & EVF_REPAIR))
 		return ROLE_UNKNOWN;
 	extra = (int64_t)(stats->bytes_acked + (stats->snd_nxt - stats->snd_una) - payload);
-	extra -= verdict_fin_was_sent(found->sock.new_state);
+	/* a FIN that waits behind unsent data is not counted yet */
+	extra -= verdict_fin_was_sent(found->sock.new_state) && stats->snd_nxt == stats->write_seq;
 	if (extra == 1)
 		return ROLE_CLIENT;
 	return extra == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
