@@ -95,9 +95,9 @@ static inline void bench_start_with(struct bench *b, const struct engine_options
 
 static inline void bench_start(struct bench *b, bool whole)
 {
-	const struct engine_options options = {
-		.whole = whole, .max_connections = 1024, .hash_seed = 0x5eed
-	};
+	const struct engine_options options = { .whole = whole,
+						.max_connections = 1024,
+						.hash_seed = 0x5eed };
 
 	bench_start_with(b, &options);
 }
@@ -184,7 +184,8 @@ static inline void set_owner(struct ev_sock *sock, struct ev_owner *owner, uint8
 static inline struct ev_open make_client(uint64_t sock)
 {
 	struct ev_open open = { .hdr = make_hdr(EV_OPEN, sizeof(open), sock),
-				.sock = { .old_state = ST_CLOSE, .new_state = ST_SYN_SENT,
+				.sock = { .old_state = ST_CLOSE,
+					  .new_state = ST_SYN_SENT,
 					  .flags = EVF_OWNED | EVF_HAS_FILE },
 				.tuple = make_tuple(0, RPORT) };
 
@@ -225,8 +226,9 @@ struct traffic {
 
 static inline struct ev_stats make_stats(const struct traffic *t)
 {
-	struct ev_stats stats = { .segs_out = 10, .segs_in = 9, .srtt_us = SRTT_US,
-				  .min_rtt_us = 1500 };
+	struct ev_stats stats = {
+		.segs_out = 10, .segs_in = 9, .srtt_us = SRTT_US, .min_rtt_us = 1500
+	};
 
 	stats.bytes_acked = t->sent + (t->active ? 1 : 0) + (t->fin_acked ? 1 : 0);
 	stats.bytes_received = t->received + (t->fin_received ? 1 : 0);
@@ -242,8 +244,10 @@ static inline struct ev_close make_close(uint64_t sock, uint8_t old_state, uint1
 					 uint16_t flags)
 {
 	struct ev_close close = { .hdr = make_hdr(EV_CLOSE, sizeof(close), sock),
-				  .sock = { .old_state = old_state, .new_state = ST_CLOSE,
-					    .error = error, .flags = flags },
+				  .sock = { .old_state = old_state,
+					    .new_state = ST_CLOSE,
+					    .error = error,
+					    .flags = flags },
 				  .owner = { .uid = 1000 } };
 
 	close.stats = make_stats(&(struct traffic){ .active = true });
@@ -298,85 +302,6 @@ static inline struct ev_scan make_scan(enum ev_kind kind, bool is_repair, bool i
 				 .is_complete = is_complete };
 }
 
-static inline void client_opens(struct bench *b, uint64_t sock)
-{
-	struct ev_open open = make_client(sock);
-
-	give(b, open);
-}
-
-static inline void child_opens(struct bench *b, uint64_t sock, uint8_t new_state)
-{
-	struct ev_open open = make_child(sock, new_state);
-
-	open.syn_recv_ns = b->now + b->pace - 10 * US;
-	give(b, open);
-}
-
-static inline void steps_to(struct bench *b, uint64_t sock, uint8_t old_state, uint8_t new_state)
-{
-	struct ev_state state = make_state(sock, old_state, new_state);
-
-	if (old_state == ST_SYN_SENT)
-		state.lport = LPORT;
-	give(b, state);
-}
-
-static inline void reset_told(struct bench *b, enum ev_kind kind, uint64_t sock, uint8_t state,
-			      bool is_reply, int reason)
-{
-	struct ev_reset reset = make_reset(kind, sock, state, is_reply, reason);
-
-	give(b, reset);
-}
-
-static inline void timer_told(struct bench *b, uint64_t sock, uint8_t what, uint8_t substate,
-			      uint32_t pid)
-{
-	struct ev_minisock_timer timer = make_timer(sock, what, substate, pid);
-
-	give(b, timer);
-}
-
-static inline void destroyed(struct bench *b, uint64_t sock)
-{
-	struct ev_destroy destroy = { .hdr = make_hdr(EV_DESTROY, sizeof(destroy), sock) };
-
-	give(b, destroy);
-}
-
-static inline void lost_told(struct bench *b, enum ev_lost_why why, uint64_t count)
-{
-	struct ev_lost lost = { .hdr = make_hdr(EV_LOST, sizeof(lost), 0),
-				.count = count, .why = why };
-
-	give(b, lost);
-}
-
-static inline void scan_told(struct bench *b, enum ev_kind kind, bool is_repair, bool is_complete)
-{
-	struct ev_scan scan = make_scan(kind, is_repair, is_complete);
-
-	give(b, scan);
-}
-
-static inline void retransmitted(struct bench *b, uint64_t sock, uint8_t state, uint8_t tcp_flags)
-{
-	struct ev_retransmit again = { .hdr = make_hdr(EV_RETRANSMIT, sizeof(again), sock),
-				       .tcp_flags = tcp_flags, .state = state };
-
-	give(b, again);
-}
-
-static inline void held_by(struct bench *b, uint64_t sock, uint32_t pid, const char *comm)
-{
-	struct ev_holder holder = { .hdr = make_hdr(EV_HOLDER, sizeof(holder), sock),
-				    .owner = make_owner(pid, comm), .fd = 3,
-				    .state = ST_ESTABLISHED };
-
-	give(b, holder);
-}
-
 /* The states of a record in one line, as "SYN_SENT ESTABLISHED". */
 static inline const char *states_text(const struct report_conn *conn)
 {
@@ -405,7 +330,7 @@ static inline const char *or_dash(const char *text)
 }
 
 __attribute__((format(printf, 2, 3))) static inline void complain(struct bench *b,
-								   const char *format, ...)
+								  const char *format, ...)
 {
 	char text[512];
 	va_list args;

@@ -1,9 +1,94 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* For the tests of the engine: the way into every state that RFC 9293 knows. */
+/*
+ * For the tests of the engine: single events that are given at once, and the
+ * way into every state that RFC 9293 knows.
+ */
 #ifndef CONNLIFE_TEST_LIVES_H
 #define CONNLIFE_TEST_LIVES_H
 
 #include "events.h"
+
+static inline void client_opens(struct bench *b, uint64_t sock)
+{
+	struct ev_open open = make_client(sock);
+
+	give(b, open);
+}
+
+static inline void child_opens(struct bench *b, uint64_t sock, uint8_t new_state)
+{
+	struct ev_open open = make_child(sock, new_state);
+
+	open.syn_recv_ns = b->now + b->pace - 10 * US;
+	give(b, open);
+}
+
+static inline void steps_to(struct bench *b, uint64_t sock, uint8_t old_state, uint8_t new_state)
+{
+	struct ev_state state = make_state(sock, old_state, new_state);
+
+	if (old_state == ST_SYN_SENT)
+		state.lport = LPORT;
+	give(b, state);
+}
+
+static inline void reset_told(struct bench *b, enum ev_kind kind, uint64_t sock, uint8_t state,
+			      bool is_reply, int reason)
+{
+	struct ev_reset reset = make_reset(kind, sock, state, is_reply, reason);
+
+	give(b, reset);
+}
+
+static inline void timer_told(struct bench *b, uint64_t sock, uint8_t what, uint8_t substate,
+			      uint32_t pid)
+{
+	struct ev_minisock_timer timer = make_timer(sock, what, substate, pid);
+
+	give(b, timer);
+}
+
+static inline void destroyed(struct bench *b, uint64_t sock)
+{
+	struct ev_destroy destroy = { .hdr = make_hdr(EV_DESTROY, sizeof(destroy), sock) };
+
+	give(b, destroy);
+}
+
+static inline void lost_told(struct bench *b, enum ev_lost_why why, uint64_t count)
+{
+	struct ev_lost lost = { .hdr = make_hdr(EV_LOST, sizeof(lost), 0),
+				.count = count,
+				.why = why };
+
+	give(b, lost);
+}
+
+static inline void scan_told(struct bench *b, enum ev_kind kind, bool is_repair, bool is_complete)
+{
+	struct ev_scan scan = make_scan(kind, is_repair, is_complete);
+
+	give(b, scan);
+}
+
+static inline void retransmitted(struct bench *b, uint64_t sock, uint8_t state, uint8_t tcp_flags)
+{
+	struct ev_retransmit again = { .hdr = make_hdr(EV_RETRANSMIT, sizeof(again), sock),
+				       .tcp_flags = tcp_flags,
+				       .state = state };
+
+	give(b, again);
+}
+
+static inline void held_by(struct bench *b, uint64_t sock, uint32_t pid, const char *comm)
+{
+	struct ev_holder holder = { .hdr = make_hdr(EV_HOLDER, sizeof(holder), sock),
+				    .owner = make_owner(pid, comm),
+				    .fd = 3,
+				    .state = ST_ESTABLISHED };
+
+	give(b, holder);
+}
 
 /* What the hooks tell at the last ACK of a simultaneous open, too: a step out of SYN_RECV. */
 static inline void simultaneous_established(struct bench *b, uint64_t sock)
@@ -63,9 +148,9 @@ static inline void lead_to(struct bench *b, uint64_t sock, enum conn_role role, 
 /* What states_text() says of a life that was led to a state. */
 static inline const char *led_text(enum conn_role role, uint8_t state)
 {
-	static const char *const opening[] = {
-		[ROLE_CLIENT] = "SYN_SENT", [ROLE_SERVER] = "SYN_RECV", [ROLE_BOTH] = "SYN_SENT SYN_RECV"
-	};
+	static const char *const opening[] = { [ROLE_CLIENT] = "SYN_SENT",
+					       [ROLE_SERVER] = "SYN_RECV",
+					       [ROLE_BOTH] = "SYN_SENT SYN_RECV" };
 	const uint8_t *path = path_from_established(state);
 	static char text[256];
 	int len;
@@ -95,8 +180,10 @@ static inline struct ev_stats stats_at(enum conn_role role, uint8_t old_state, b
 			   (!orderly && (old_state == ST_LAST_ACK || old_state == ST_CLOSING));
 
 	if (old_state == ST_SYN_SENT) {
-		stats = (struct ev_stats){ .segs_out = 1, .min_rtt_us = ~0U,
-					   .snd_una = ISN_LOCAL, .snd_nxt = ISN_LOCAL + 1,
+		stats = (struct ev_stats){ .segs_out = 1,
+					   .min_rtt_us = ~0U,
+					   .snd_una = ISN_LOCAL,
+					   .snd_nxt = ISN_LOCAL + 1,
 					   .write_seq = ISN_LOCAL + 1 };
 	} else if (fin_unacked) {
 		stats.snd_nxt++;

@@ -12,8 +12,22 @@
 #define OTHER_COOKIE 4711
 
 enum phase {
-	UNKNOWN_SOCK, SYN_SENT, CHILD, SIMUL, ESTAB_CLIENT, ESTAB_SERVER, FIN1, FIN2, CLOSEW,
-	LASTACK, CLOSING, HELD, LEFT_FIN2, LEFT_TIME_WAIT, CANCELLED, PHASES
+	UNKNOWN_SOCK,
+	SYN_SENT,
+	CHILD,
+	SIMUL,
+	ESTAB_CLIENT,
+	ESTAB_SERVER,
+	FIN1,
+	FIN2,
+	CLOSEW,
+	LASTACK,
+	CLOSING,
+	HELD,
+	LEFT_FIN2,
+	LEFT_TIME_WAIT,
+	CANCELLED,
+	PHASES
 };
 
 static const struct {
@@ -148,10 +162,10 @@ static void tell_fin_again(struct bench *b)
 
 static void tell_synack_again(struct bench *b)
 {
-	struct ev_synack_retransmit again = {
-		.hdr = make_hdr(EV_SYNACK_RETRANSMIT, sizeof(again), 99),
-		.tuple = make_tuple(81, LPORT), .first_synack_ns = b->now - MS
-	};
+	struct ev_synack_retransmit again = { .hdr = make_hdr(EV_SYNACK_RETRANSMIT, sizeof(again),
+							      99),
+					      .tuple = make_tuple(81, LPORT),
+					      .first_synack_ns = b->now - MS };
 
 	give(b, again);
 }
@@ -197,7 +211,8 @@ static void tell_clock_and_cgroup(struct bench *b)
 	struct ev_clock clock = { .hdr = make_hdr(EV_CLOCK, sizeof(clock), 0),
 				  .realtime_ns = 1700000000 * SEC };
 	struct ev_cgroup cgroup = { .hdr = make_hdr(EV_CGROUP, sizeof(cgroup), 0),
-				    .id = CGROUP_ID, .path = "/a" };
+				    .id = CGROUP_ID,
+				    .path = "/a" };
 	struct ev_end end = { .hdr = make_hdr(EV_END, sizeof(end), 0) };
 
 	give(b, clock);
@@ -272,7 +287,7 @@ static void test_harmless(void **ctx)
 /* Whoever was tracked when events were lost may miss one of them. */
 static void test_losses(void **ctx)
 {
-	static void (*const tells[])(struct bench *b) = { tell_ring_full, tell_undecodable };
+	static void (*const tells[])(struct bench * b) = { tell_ring_full, tell_undecodable };
 	static struct bench b;
 	char label[128];
 
@@ -331,8 +346,7 @@ static void test_second_life(void **ctx)
 		if (before && phase == HELD)
 			WANT(&b, b.conns[0].closed, CLOSED_ABORTED);
 		if (before)
-			WANT(&b, b.conns[0].incomplete,
-			     phase == HELD ? 0 : INCOMPLETE_LOST_EVENTS);
+			WANT(&b, b.conns[0].incomplete, phase == HELD ? 0 : INCOMPLETE_LOST_EVENTS);
 		end_as_before(&b, SYN_SENT);
 		if (phase < LEFT_FIN2 && b.conns_len == 2) {
 			WANT(&b, b.conns[1].opened, OPENED_TIMED_OUT);
@@ -412,8 +426,8 @@ static void test_found(void **ctx)
 				 phases[as].name);
 			b.label = label;
 			enter_phase(&b, phase);
-			found.tuple = phases[phase].role == ROLE_SERVER ?
-				make_tuple(RPORT, LPORT) : make_tuple(LPORT, RPORT);
+			found.tuple = phases[phase].role == ROLE_SERVER ? make_tuple(RPORT, LPORT)
+									: make_tuple(LPORT, RPORT);
 			give(&b, found);
 			WANT(&b, b.conns_len, 0);
 			end_as_before(&b, same ? phase : as);

@@ -47,34 +47,33 @@ struct closing {
 	const char *must[COLUMNS];
 };
 
-#define RST_SENT_ROW \
-	{ \
-		[CHILD] = "aborted rst_sent local", [SIMUL] = "aborted rst_sent local", \
-		[ESTAB] = "rst_sent local - -", [FIN1] = "rst_sent local - -", \
-		[FIN2] = "rst_sent local - -", [CLOSEW] = "rst_sent remote - -", \
-		[LASTACK] = "rst_sent remote - -", [CLOSING] = "rst_sent both - -", \
+#define RST_SENT_ROW                                                                               \
+	{                                                                                          \
+		[CHILD] = "aborted rst_sent local", [SIMUL] = "aborted rst_sent local",            \
+		[ESTAB] = "rst_sent local - -", [FIN1] = "rst_sent local - -",                     \
+		[FIN2] = "rst_sent local - -", [CLOSEW] = "rst_sent remote - -",                   \
+		[LASTACK] = "rst_sent remote - -", [CLOSING] = "rst_sent both - -",                \
 	}
 
-#define TIMED_OUT_ROW \
-	{ \
-		[SYN_SENT] = "timed_out none none", [CHILD] = "timed_out none none", \
-		[SIMUL] = "timed_out none none", [ESTAB] = "timed_out none - -", \
-		[FIN1] = "timed_out local - -", [FIN2] = "timed_out local - -", \
-		[CLOSEW] = "timed_out remote - -", [LASTACK] = "timed_out remote - -", \
-		[CLOSING] = "timed_out both - -", \
+#define TIMED_OUT_ROW                                                                              \
+	{                                                                                          \
+		[SYN_SENT] = "timed_out none none", [CHILD] = "timed_out none none",               \
+		[SIMUL] = "timed_out none none", [ESTAB] = "timed_out none - -",                   \
+		[FIN1] = "timed_out local - -", [FIN2] = "timed_out local - -",                    \
+		[CLOSEW] = "timed_out remote - -", [LASTACK] = "timed_out remote - -",             \
+		[CLOSING] = "timed_out both - -",                                                  \
 	}
 
-#define KILLED_LATE \
-	[ESTAB] = "killed local - -", [FIN1] = "killed local - -", [FIN2] = "killed local - -", \
-	[CLOSEW] = "killed remote - -", [LASTACK] = "killed remote - -", \
+#define KILLED_LATE                                                                                \
+	[ESTAB] = "killed local - -", [FIN1] = "killed local - -", [FIN2] = "killed local - -",    \
+	[CLOSEW] = "killed remote - -", [LASTACK] = "killed remote - -",                           \
 	[CLOSING] = "killed both - -"
 
 static const struct closing closings[] = {
-	{ "no error, no reset", .must = { "aborted none none", "aborted none none",
-					  "aborted none none", "aborted local - -",
-					  "aborted local - -", "aborted local - -",
-					  "aborted remote - -", "fin remote - -",
-					  "aborted both - -" } },
+	{ "no error, no reset",
+	  .must = { "aborted none none", "aborted none none", "aborted none none",
+		    "aborted local - -", "aborted local - -", "aborted local - -",
+		    "aborted remote - -", "fin remote - -", "aborted both - -" } },
 	{ "close() in time", .flags = EVF_OWNED | EVF_HAS_FILE,
 	  .must = { "aborted none none", "aborted none none", "aborted none none",
 		    "aborted local - -", "aborted local - -", "aborted local - -",
@@ -87,30 +86,37 @@ static const struct closing closings[] = {
 		    "rst_received remote - -", "rst_received remote - -",
 		    "rst_received both - -" } },
 	{ "data after close(), R8", RESET_CAME, ECONNRESET, EVF_DEAD, .after = RESET_REPLY,
-	  .must = { [ESTAB] = "rst_sent local - -", [FIN1] = "rst_sent local - -",
-		    [FIN2] = "rst_sent local - -", [CLOSEW] = "rst_sent remote - -",
-		    [LASTACK] = "rst_sent remote - -", [CLOSING] = "rst_sent both - -" } },
+	  .must = { [ESTAB] = "rst_sent local - -",
+		    [FIN1] = "rst_sent local - -",
+		    [FIN2] = "rst_sent local - -",
+		    [CLOSEW] = "rst_sent remote - -",
+		    [LASTACK] = "rst_sent remote - -",
+		    [CLOSING] = "rst_sent both - -" } },
 	{ "unread data", NOTHING_BEFORE, 0, EVF_OWNED | EVF_HAS_FILE | EVF_UNREAD,
 	  .after = RESET_ACTIVE, .must = RST_SENT_ROW },
 	{ "linger 0", NOTHING_BEFORE, 0, EVF_OWNED | EVF_HAS_FILE | EVF_LINGER0,
 	  .after = RESET_ACTIVE, .must = RST_SENT_ROW },
-	{ "connect(AF_UNSPEC)", NOTHING_BEFORE, 0, EVF_OWNED | EVF_HAS_FILE,
-	  .after = RESET_ACTIVE, .must = RST_SENT_ROW },
+	{ "connect(AF_UNSPEC)", NOTHING_BEFORE, 0, EVF_OWNED | EVF_HAS_FILE, .after = RESET_ACTIVE,
+	  .must = RST_SENT_ROW },
 	{ "listener closed", .after = RESET_ACTIVE,
-	  .must = { [CHILD] = "aborted rst_sent local", [ESTAB] = "rst_sent local - -",
+	  .must = { [CHILD] = "aborted rst_sent local",
+		    [ESTAB] = "rst_sent local - -",
 		    [CLOSEW] = "rst_sent remote - -" } },
 	{ "linger 0, minisocks full", NOTHING_BEFORE, 0, EVF_OWNED | EVF_LINGER0 | EVF_TW_FULL,
-	  .after = RESET_ACTIVE, .must = { [FIN2] = "rst_sent local - -",
-					   [CLOSING] = "rst_sent both - -" } },
+	  .after = RESET_ACTIVE,
+	  .must = { [FIN2] = "rst_sent local - -", [CLOSING] = "rst_sent both - -" } },
 	{ "RST came, minisocks full", RESET_CAME, ECONNRESET, EVF_TW_FULL,
 	  .must = { [FIN2] = "rst_received local - -", [CLOSING] = "rst_received both - -" } },
 	{ "linger2 below 0", NOTHING_BEFORE, 0, EVF_DEAD | EVF_LINGER2_NEG, .after = RESET_REPLY,
 	  .must = { [FIN2] = "rst_sent local - -" } },
 	{ "timeout", NOTHING_BEFORE, ETIMEDOUT, .must = TIMED_OUT_ROW },
 	{ "keepalive timeout", RESET_WENT, ETIMEDOUT, EVF_HAS_FILE,
-	  .must = { [ESTAB] = "timed_out none - -", [FIN1] = "timed_out local - -",
-		    [FIN2] = "timed_out local - -", [CLOSEW] = "timed_out remote - -",
-		    [LASTACK] = "timed_out remote - -", [CLOSING] = "timed_out both - -" } },
+	  .must = { [ESTAB] = "timed_out none - -",
+		    [FIN1] = "timed_out local - -",
+		    [FIN2] = "timed_out local - -",
+		    [CLOSEW] = "timed_out remote - -",
+		    [LASTACK] = "timed_out remote - -",
+		    [CLOSING] = "timed_out both - -" } },
 	{ "ss -K with RST", RESET_WENT, ECONNABORTED, EVF_OWNED | EVF_HAS_FILE,
 	  .must = { [CHILD] = "aborted killed *", [SIMUL] = "aborted killed *", KILLED_LATE } },
 	{ "ss -K without RST", NOTHING_BEFORE, ECONNABORTED, EVF_OWNED | EVF_HAS_FILE,
@@ -198,10 +204,9 @@ static void check_teardown(struct bench *b, const struct report_conn *conn)
 static void check_record(struct bench *b, const struct closing *c, enum conn_role role,
 			 uint8_t state, const char *must)
 {
-	static const enum conn_opened opened[] = {
-		[ROLE_CLIENT] = OPENED_HANDSHAKE, [ROLE_SERVER] = OPENED_HANDSHAKE,
-		[ROLE_BOTH] = OPENED_SIMULTANEOUS
-	};
+	static const enum conn_opened opened[] = { [ROLE_CLIENT] = OPENED_HANDSHAKE,
+						   [ROLE_SERVER] = OPENED_HANDSHAKE,
+						   [ROLE_BOTH] = OPENED_SIMULTANEOUS };
 	const struct report_conn *conn = only_record(b);
 	bool has_reset = c->before == RESET_WENT || c->after != NOTHING_AFTER;
 
@@ -259,11 +264,11 @@ static void test_every_way_to_close(void **ctx)
 static bool is_lawful(uint8_t old_state, uint8_t new_state)
 {
 	static const uint8_t lawful[][2] = {
-		{ ST_SYN_SENT, ST_ESTABLISHED }, { ST_SYN_SENT, ST_SYN_RECV },
-		{ ST_SYN_RECV, ST_ESTABLISHED }, { ST_SYN_RECV, ST_FIN_WAIT1 },
-		{ ST_SYN_RECV, ST_CLOSE_WAIT }, { ST_ESTABLISHED, ST_FIN_WAIT1 },
+		{ ST_SYN_SENT, ST_ESTABLISHED },   { ST_SYN_SENT, ST_SYN_RECV },
+		{ ST_SYN_RECV, ST_ESTABLISHED },   { ST_SYN_RECV, ST_FIN_WAIT1 },
+		{ ST_SYN_RECV, ST_CLOSE_WAIT },	   { ST_ESTABLISHED, ST_FIN_WAIT1 },
 		{ ST_ESTABLISHED, ST_CLOSE_WAIT }, { ST_FIN_WAIT1, ST_FIN_WAIT2 },
-		{ ST_FIN_WAIT1, ST_CLOSING }, { ST_CLOSE_WAIT, ST_LAST_ACK },
+		{ ST_FIN_WAIT1, ST_CLOSING },	   { ST_CLOSE_WAIT, ST_LAST_ACK },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lawful); i++)
@@ -287,8 +292,8 @@ static void end_by_reset(struct bench *b, enum conn_role role, uint8_t state)
 	bench_settle(b);
 }
 
-static void check_step(struct bench *b, enum column column, enum conn_role role,
-		       uint8_t old_state, uint8_t new_state)
+static void check_step(struct bench *b, enum column column, enum conn_role role, uint8_t old_state,
+		       uint8_t new_state)
 {
 	uint8_t state = columns[column].state;
 	bool is_lost = old_state != state && old_state != new_state;
@@ -314,7 +319,8 @@ static void check_step(struct bench *b, enum column column, enum conn_role role,
 	/* what the kernel said it left was entered, though nobody knows when */
 	if (conn && is_lost && is_lawful(old_state, new_state) && is_lawful(state, old_state) &&
 	    !has_passed(role, state, new_state)) {
-		snprintf(must, sizeof(must), "%s %s ", led_text(role, state), name_state(old_state));
+		snprintf(must, sizeof(must), "%s %s ", led_text(role, state),
+			 name_state(old_state));
 		strcat(must, name_state(new_state));
 		want_text(b, "states", states_text(conn), must);
 		WANT(b, state_ns(conn, state), UNKNOWN_NS);

@@ -64,54 +64,110 @@ static const struct ending {
 	const char *states;
 	int64_t fin2_ns, time_wait_ns;
 } endings[] = {
-	{ "TIME_WAIT expires", ST_TIME_WAIT,
+	{ "TIME_WAIT expires",
+	  ST_TIME_WAIT,
 	  { { 60 * SEC - US, CANCEL, ST_TIME_WAIT, 0, 1, false },
 	    { 60 * SEC, EXPIRE, ST_TIME_WAIT, 0, 1, false } },
-	  REMAINS_END_EXPIRED, UP_TO_TIME_WAIT, 4 * MS, 60 * SEC },
-	{ "FIN_WAIT2 expires", ST_FIN_WAIT2,
+	  REMAINS_END_EXPIRED,
+	  UP_TO_TIME_WAIT,
+	  4 * MS,
+	  60 * SEC },
+	{ "FIN_WAIT2 expires",
+	  ST_FIN_WAIT2,
 	  { { 60 * SEC - US, CANCEL, ST_FIN_WAIT2, 0, 0, false },
 	    { 60 * SEC, EXPIRE, ST_FIN_WAIT2, 0, 0, false } },
-	  REMAINS_END_EXPIRED, UP_TO_FIN2, 60 * SEC + 4 * MS, UNKNOWN },
-	{ "FIN comes, then it expires", ST_FIN_WAIT2,
+	  REMAINS_END_EXPIRED,
+	  UP_TO_FIN2,
+	  60 * SEC + 4 * MS,
+	  UNKNOWN },
+	{ "FIN comes, then it expires",
+	  ST_FIN_WAIT2,
 	  { { SEC - US, CANCEL, ST_TIME_WAIT, 0, 0, false },
 	    { SEC, RESTART, ST_TIME_WAIT, 0, SEC, false },
 	    { 61 * SEC - US, CANCEL, ST_TIME_WAIT, 0, SEC, false },
 	    { 61 * SEC, EXPIRE, ST_TIME_WAIT, 0, SEC, false } },
-	  REMAINS_END_EXPIRED, UP_TO_TIME_WAIT, SEC + 4 * MS, 60 * SEC },
+	  REMAINS_END_EXPIRED,
+	  UP_TO_TIME_WAIT,
+	  SEC + 4 * MS,
+	  60 * SEC },
 	/* the cancelled timer's deadline was FIN_WAIT2's: its time is not TIME_WAIT's */
-	{ "FIN comes, old deadline, then it expires", ST_FIN_WAIT2,
+	{ "FIN comes, old deadline, then it expires",
+	  ST_FIN_WAIT2,
 	  { { SEC - US, CANCEL, ST_TIME_WAIT, 0, 1, false },
 	    { SEC, RESTART, ST_TIME_WAIT, 0, SEC, false },
 	    { 61 * SEC - US, CANCEL, ST_TIME_WAIT, 0, SEC, false },
 	    { 61 * SEC, EXPIRE, ST_TIME_WAIT, 0, SEC, false } },
-	  REMAINS_END_EXPIRED, UP_TO_TIME_WAIT, SEC + 4 * MS, 60 * SEC },
-	{ "FIN seen only at the expiry", ST_FIN_WAIT2,
+	  REMAINS_END_EXPIRED,
+	  UP_TO_TIME_WAIT,
+	  SEC + 4 * MS,
+	  60 * SEC },
+	{ "FIN seen only at the expiry",
+	  ST_FIN_WAIT2,
 	  { { 61 * SEC - US, CANCEL, ST_TIME_WAIT, 0, SEC, false },
 	    { 61 * SEC, EXPIRE, ST_TIME_WAIT, 0, SEC, false } },
-	  REMAINS_END_EXPIRED, UP_TO_TIME_WAIT, SEC + 4 * MS, 60 * SEC },
-	{ "FIN seen only at the expiry, time unknown", ST_FIN_WAIT2,
+	  REMAINS_END_EXPIRED,
+	  UP_TO_TIME_WAIT,
+	  SEC + 4 * MS,
+	  60 * SEC },
+	{ "FIN seen only at the expiry, time unknown",
+	  ST_FIN_WAIT2,
 	  { { 61 * SEC - US, CANCEL, ST_TIME_WAIT, 0, 0, false },
 	    { 61 * SEC, EXPIRE, ST_TIME_WAIT, 0, 0, false } },
-	  REMAINS_END_EXPIRED, UP_TO_TIME_WAIT, UNKNOWN, UNKNOWN },
-	{ "RST in TIME_WAIT", ST_TIME_WAIT, { { 2 * SEC, CANCEL, ST_TIME_WAIT, 0, 0, false } },
-	  REMAINS_END_RESET, UP_TO_TIME_WAIT, 4 * MS, 2 * SEC },
-	{ "RST in FIN_WAIT2", ST_FIN_WAIT2, { { 2 * SEC, CANCEL, ST_FIN_WAIT2, 0, 0, false } },
-	  REMAINS_END_RESET, UP_TO_FIN2, 2 * SEC + 4 * MS, UNKNOWN },
-	{ "FIN, then RST", ST_FIN_WAIT2,
+	  REMAINS_END_EXPIRED,
+	  UP_TO_TIME_WAIT,
+	  UNKNOWN,
+	  UNKNOWN },
+	{ "RST in TIME_WAIT",
+	  ST_TIME_WAIT,
+	  { { 2 * SEC, CANCEL, ST_TIME_WAIT, 0, 0, false } },
+	  REMAINS_END_RESET,
+	  UP_TO_TIME_WAIT,
+	  4 * MS,
+	  2 * SEC },
+	{ "RST in FIN_WAIT2",
+	  ST_FIN_WAIT2,
+	  { { 2 * SEC, CANCEL, ST_FIN_WAIT2, 0, 0, false } },
+	  REMAINS_END_RESET,
+	  UP_TO_FIN2,
+	  2 * SEC + 4 * MS,
+	  UNKNOWN },
+	{ "FIN, then RST",
+	  ST_FIN_WAIT2,
 	  { { SEC - US, CANCEL, ST_TIME_WAIT, 0, 0, false },
 	    { SEC, RESTART, ST_TIME_WAIT, 0, SEC, false },
 	    { 3 * SEC, CANCEL, ST_TIME_WAIT, 0, SEC, false } },
-	  REMAINS_END_RESET, UP_TO_TIME_WAIT, SEC + 4 * MS, 2 * SEC },
-	{ "ss -K", ST_TIME_WAIT, { { 2 * SEC, CANCEL, ST_TIME_WAIT, 300, 0, false } },
-	  REMAINS_END_KILLED, UP_TO_TIME_WAIT, 4 * MS, 2 * SEC },
-	{ "ss -K in FIN_WAIT2", ST_FIN_WAIT2,
+	  REMAINS_END_RESET,
+	  UP_TO_TIME_WAIT,
+	  SEC + 4 * MS,
+	  2 * SEC },
+	{ "ss -K",
+	  ST_TIME_WAIT,
+	  { { 2 * SEC, CANCEL, ST_TIME_WAIT, 300, 0, false } },
+	  REMAINS_END_KILLED,
+	  UP_TO_TIME_WAIT,
+	  4 * MS,
+	  2 * SEC },
+	{ "ss -K in FIN_WAIT2",
+	  ST_FIN_WAIT2,
 	  { { 2 * SEC, CANCEL, ST_FIN_WAIT2, 300, 0, false } },
-	  REMAINS_END_KILLED, UP_TO_FIN2, 2 * SEC + 4 * MS, UNKNOWN },
-	{ "namespace goes", ST_TIME_WAIT, { { 2 * SEC, CANCEL, ST_TIME_WAIT, 0, 0, true } },
-	  REMAINS_END_NAMESPACE, UP_TO_TIME_WAIT, 4 * MS, 2 * SEC },
-	{ "namespace goes in FIN_WAIT2", ST_FIN_WAIT2,
+	  REMAINS_END_KILLED,
+	  UP_TO_FIN2,
+	  2 * SEC + 4 * MS,
+	  UNKNOWN },
+	{ "namespace goes",
+	  ST_TIME_WAIT,
+	  { { 2 * SEC, CANCEL, ST_TIME_WAIT, 0, 0, true } },
+	  REMAINS_END_NAMESPACE,
+	  UP_TO_TIME_WAIT,
+	  4 * MS,
+	  2 * SEC },
+	{ "namespace goes in FIN_WAIT2",
+	  ST_FIN_WAIT2,
 	  { { 2 * SEC, CANCEL, ST_FIN_WAIT2, 0, 0, true } },
-	  REMAINS_END_NAMESPACE, UP_TO_FIN2, 2 * SEC + 4 * MS, UNKNOWN },
+	  REMAINS_END_NAMESPACE,
+	  UP_TO_FIN2,
+	  2 * SEC + 4 * MS,
+	  UNKNOWN },
 };
 
 static void check_ending(struct bench *b, const struct ending *e)
@@ -131,8 +187,9 @@ static void check_ending(struct bench *b, const struct ending *e)
 	bench_tick(b, LONG_AGO);
 	conn = only_record(b);
 	if (conn) {
-		fin2_end_ns = e->fin2_ns == UNKNOWN ? UNKNOWN :
-						      (int64_t)made_ns - (int64_t)(4 * MS) + e->fin2_ns;
+		fin2_end_ns = e->fin2_ns == UNKNOWN
+				      ? UNKNOWN
+				      : (int64_t)made_ns - (int64_t)(4 * MS) + e->fin2_ns;
 		WANT(b, conn->remains_end, e->end);
 		WANT(b, conn->closed, CLOSED_FIN);
 		WANT(b, conn->closed_first, FIRST_LOCAL);
@@ -294,7 +351,8 @@ static void test_other_child(void **ctx)
 static void test_reused_by_request(void **ctx)
 {
 	static struct bench b;
-	struct ev_synack_retransmit again = { .hdr = make_hdr(EV_SYNACK_RETRANSMIT, sizeof(again), 9),
+	struct ev_synack_retransmit again = { .hdr = make_hdr(EV_SYNACK_RETRANSMIT, sizeof(again),
+							      9),
 					      .tuple = make_tuple(RPORT, LPORT) };
 
 	bench_start(&b, true);
@@ -386,7 +444,8 @@ static void test_place_is_reused_unseen(void **ctx)
 static void test_overflow(void **ctx)
 {
 	static struct bench b;
-	struct ev_close close = make_close(SOCK, ST_FIN_WAIT2, 0, EVF_DEAD | EVF_DONE | EVF_TW_FULL);
+	struct ev_close close =
+		make_close(SOCK, ST_FIN_WAIT2, 0, EVF_DEAD | EVF_DONE | EVF_TW_FULL);
 
 	bench_start(&b, true);
 	lead_to(&b, SOCK, ROLE_CLIENT, ST_FIN_WAIT2);

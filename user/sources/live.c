@@ -148,7 +148,8 @@ static void scan(struct live *live, bool is_repair)
 {
 	int err;
 
-	live->skel->bss->scanning = true;
+	/* in a repair, what ends before it is seen was lost and is counted: no more load for it */
+	live->skel->bss->scanning = !is_repair;
 	err = scanner_run(&live->scanner, is_repair);
 	live->skel->bss->scanning = false;
 	if (err)
