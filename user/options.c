@@ -144,8 +144,9 @@ static void add_net(struct argp_state *state, struct filter *filter, const char 
 		argp_error(state, "-a: '%.*s' is not an IPv4 or IPv6 address", (int)len, text);
 	net->bits = 128;
 	if (slash)
-		net->bits = (__u8)(number(state, "-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
-				   (is_v4 ? 96 : 0));
+		net->bits =
+			(__u8)(number(state, "-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
+			       (is_v4 ? 96 : 0));
 	filter->nets_len++;
 }
 

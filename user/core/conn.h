@@ -31,7 +31,7 @@ struct conn {
 	uint64_t cookie;
 	struct ev_tuple tuple;
 	struct ev_owner owner;
-	uint32_t listen_pid;	/* if several processes turn out to hold it; 0: unknown */
+	uint32_t listen_pid; /* if several processes turn out to hold it; 0: unknown */
 	uint8_t listen_comm[EV_COMM_LEN];
 	struct ev_stats stats; /* as of EV_CLOSE */
 

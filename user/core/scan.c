@@ -64,7 +64,8 @@ void scan_found(struct engine *engine, const struct ev_found *event)
 	conn->scan = engine->scan;
 	if (!conn->cookie)
 		conn->cookie = event->hdr.cookie;
-	if (conn->phase == CONN_LIVE && !event->is_glimpse && conn_state(conn) != event->sock.new_state)
+	if (conn->phase == CONN_LIVE && !event->is_glimpse &&
+	    conn_state(conn) != event->sock.new_state)
 		correct_state(engine, conn, event->sock.new_state);
 }
 

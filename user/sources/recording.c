@@ -86,14 +86,22 @@ int recorder_close(struct recorder *recorder, uint64_t ts_ns)
 	return error;
 }
 
+static int read_error(const char *path)
+{
+	int err = errno ? -errno : -EIO;
+
+	log_line("%s: %s", path, strerror(-err));
+	return err;
+}
+
 static int check_header(FILE *file, const char *path)
 {
 	struct recording_header header;
 
-	if (fread(&header, sizeof(header), 1, file) != 1 ||
-	    memcmp(header.magic, magic, sizeof(magic))) {
-		log_line("%s: %s", path,
-			 ferror(file) ? strerror(errno) : "not a recording of connlife");
+	if (fread(&header, sizeof(header), 1, file) != 1 && ferror(file))
+		return read_error(path);
+	if (feof(file) || memcmp(header.magic, magic, sizeof(magic))) {
+		log_line("%s: not a recording of connlife", path);
 		return -EBADMSG;
 	}
 	if (header.byte_order != BYTE_ORDER_MARK) {
@@ -142,11 +150,10 @@ int recording_read(const char *path, event_taker take, void *ctx, const volatile
 	while (!*stop) {
 		int size = read_event(file, buffer);
 
+		if (size <= 0 && ferror(file))
+			return read_error(path);
 		if (size <= 0) {
-			log_line("%s: %s", path,
-				 ferror(file)
-					 ? strerror(errno)
-					 : "the recording is cut off; all before that was read");
+			log_line("%s: the recording is cut off; all before that was read", path);
 			return -ENODATA;
 		}
 		if (hdr->kind == EV_END)

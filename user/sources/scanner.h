@@ -16,7 +16,7 @@ struct scanner {
 	char *queue;
 	size_t len, cap, taken;
 	bool is_repair;
-	bool failed;		/* since the last scan: something could not be read */
+	bool failed; /* since the last scan: something could not be read */
 	void (*breathe)(void *ctx); /* called now and then: a scan of many sockets takes long */
 	void *ctx;
 };
