@@ -23,6 +23,56 @@ static const struct report_conn *one(struct bench *b)
 	return &b->conns[0];
 }
 
+static void want_client_verdict(const struct report_conn *conn)
+{
+	assert_int_equal(conn->sock, SOCK);
+	assert_int_equal(conn->cookie, SOCK + 100000);
+	assert_int_equal(conn->role, ROLE_CLIENT);
+	assert_int_equal(conn->opened, OPENED_HANDSHAKE);
+	assert_int_equal(conn->closed, CLOSED_FIN);
+	assert_int_equal(conn->closed_first, FIRST_LOCAL);
+	assert_int_equal(conn->remains, REMAINS_FIN_WAIT2);
+	assert_int_equal(conn->reset_reason, -1);
+	assert_int_equal(conn->error, 0);
+	assert_int_equal(conn->incomplete, 0);
+	assert_int_equal(conn->pid, 100);
+	assert_string_equal(conn->comm, "client");
+	assert_int_equal(conn->uid, 1000);
+	assert_int_equal(conn->pid_source, OWNER_CONNECT);
+	assert_int_equal(conn->tuple.lport, LPORT);
+	assert_int_equal(conn->tuple.rport, RPORT);
+	assert_memory_equal(conn->tuple.raddr, server_address, 16);
+	assert_null(conn->cgroup);
+}
+
+static void want_client_times(const struct report_conn *conn)
+{
+	assert_string_equal(states_text(conn), "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2");
+	assert_int_equal(state_ns(conn, ST_SYN_SENT), BEGIN_TO_ESTABLISHED);
+	assert_int_equal(state_ns(conn, ST_ESTABLISHED), 100 * MS);
+	assert_int_equal(state_ns(conn, ST_FIN_WAIT1), MS);
+	assert_int_equal(state_ns(conn, ST_FIN_WAIT2), 10 * US);
+	assert_int_equal(conn->start_ns, BENCH_BEGIN + MS);
+	assert_int_equal(conn->duration_ns, BEGIN_TO_ESTABLISHED + 101 * MS + 10 * US);
+	assert_int_equal(conn->end_ns, conn->start_ns + conn->duration_ns);
+	assert_int_equal(conn->handshake_ns, BEGIN_TO_ESTABLISHED);
+	assert_true(conn->time_wait_ns == UNKNOWN_NS);
+}
+
+static void want_client_counters(const struct report_conn *conn)
+{
+	assert_int_equal(conn->tx_bytes, 5);
+	assert_int_equal(conn->rx_bytes, 6);
+	assert_int_equal(conn->tx_segs, 10);
+	assert_int_equal(conn->rx_segs, 9);
+	assert_int_equal(conn->retrans, 0);
+	assert_int_equal(conn->syn_retrans, 0);
+	assert_int_equal(conn->synack_retrans, 0);
+	assert_int_equal(conn->fin_retrans, 0);
+	assert_int_equal(conn->srtt_us, SRTT_US);
+	assert_int_equal(conn->min_rtt_us, 1500);
+}
+
 /* client_close, the client's end: 5 bytes there, 6 back, FIN after 100 ms. */
 static void test_client_close(void **ctx)
 {
@@ -49,44 +99,9 @@ static void test_client_close(void **ctx)
 	give_close(&b, close, &traffic);
 	assert_int_equal(b.conns_len, 1); /* nothing could change it: told at once */
 	conn = one(&b);
-	assert_int_equal(conn->sock, SOCK);
-	assert_int_equal(conn->cookie, SOCK + 100000);
-	assert_int_equal(conn->role, ROLE_CLIENT);
-	assert_int_equal(conn->opened, OPENED_HANDSHAKE);
-	assert_int_equal(conn->closed, CLOSED_FIN);
-	assert_int_equal(conn->closed_first, FIRST_LOCAL);
-	assert_int_equal(conn->remains, REMAINS_FIN_WAIT2);
-	assert_int_equal(conn->reset_reason, -1);
-	assert_int_equal(conn->error, 0);
-	assert_int_equal(conn->incomplete, 0);
-	assert_int_equal(conn->pid, 100);
-	assert_string_equal(conn->comm, "client");
-	assert_int_equal(conn->uid, 1000);
-	assert_int_equal(conn->pid_source, OWNER_CONNECT);
-	assert_int_equal(conn->tuple.lport, LPORT);
-	assert_int_equal(conn->tuple.rport, RPORT);
-	assert_memory_equal(conn->tuple.raddr, server_address, 16);
-	assert_null(conn->cgroup);
-	assert_string_equal(states_text(conn), "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2");
-	assert_int_equal(state_ns(conn, ST_SYN_SENT), BEGIN_TO_ESTABLISHED);
-	assert_int_equal(state_ns(conn, ST_ESTABLISHED), 100 * MS);
-	assert_int_equal(state_ns(conn, ST_FIN_WAIT1), MS);
-	assert_int_equal(state_ns(conn, ST_FIN_WAIT2), 10 * US);
-	assert_int_equal(conn->start_ns, BENCH_BEGIN + MS);
-	assert_int_equal(conn->duration_ns, BEGIN_TO_ESTABLISHED + 101 * MS + 10 * US);
-	assert_int_equal(conn->end_ns, conn->start_ns + conn->duration_ns);
-	assert_int_equal(conn->handshake_ns, BEGIN_TO_ESTABLISHED);
-	assert_true(conn->time_wait_ns == UNKNOWN_NS);
-	assert_int_equal(conn->tx_bytes, 5);
-	assert_int_equal(conn->rx_bytes, 6);
-	assert_int_equal(conn->tx_segs, 10);
-	assert_int_equal(conn->rx_segs, 9);
-	assert_int_equal(conn->retrans, 0);
-	assert_int_equal(conn->syn_retrans, 0);
-	assert_int_equal(conn->synack_retrans, 0);
-	assert_int_equal(conn->fin_retrans, 0);
-	assert_int_equal(conn->srtt_us, SRTT_US);
-	assert_int_equal(conn->min_rtt_us, 1500);
+	want_client_verdict(conn);
+	want_client_times(conn);
+	want_client_counters(conn);
 	bench_end(&b);
 }
 
@@ -134,60 +149,61 @@ static void test_server_end(void **ctx)
 	bench_end(&b);
 }
 
+static const struct {
+	const char *name;
+	uint32_t srtt_us, retrans;
+	uint64_t syn_recv_ago; /* 0: not noted */
+	uint64_t synack_ago; /* 0: no repeated SYN+ACK was told */
+	uint16_t flags;
+	int64_t handshake_ns, synack_retrans;
+	enum conn_opened opened;
+} syn_times[] = {
+	{ "by its RTT", 31400, 0, 9 * US, 0, 0, 31400 * US, 0, OPENED_HANDSHAKE },
+	{ "SYN+ACK sent again", 500, 2, 9 * US, 3 * SEC, 0, 3 * SEC, 2, OPENED_HANDSHAKE },
+	{ "sent again, request not seen", 0, 2, 9 * US, 0, 0, UNKNOWN_NS, 2, OPENED_HANDSHAKE },
+	{ "SYN cookie", 0, 0, 9 * US, 0, 0, UNKNOWN_NS, 0, OPENED_HANDSHAKE },
+	{ "Fast Open", 2000, 0, 25 * MS, 0, EVF_SYN_DATA, 25 * MS, 0, OPENED_FASTOPEN },
+};
+
 /* How an opening child's SYN time is known, and how long the handshake took by it. */
 static void test_syn_time_of_a_server(void **ctx)
 {
-	static const struct {
-		const char *name;
-		uint32_t srtt_us, retrans;
-		uint64_t syn_recv_ago; /* 0: not noted */
-		uint64_t synack_ago; /* 0: no repeated SYN+ACK was told */
-		uint16_t flags;
-		int64_t handshake_ns, synack_retrans;
-		enum conn_opened opened;
-	} cases[] = {
-		{ "by its RTT", 31400, 0, 9 * US, 0, 0, 31400 * US, 0, OPENED_HANDSHAKE },
-		{ "SYN+ACK sent again", 500, 2, 9 * US, 3 * SEC, 0, 3 * SEC, 2, OPENED_HANDSHAKE },
-		{ "sent again, request not seen", 0, 2, 9 * US, 0, 0, UNKNOWN_NS, 2,
-		  OPENED_HANDSHAKE },
-		{ "SYN cookie", 0, 0, 9 * US, 0, 0, UNKNOWN_NS, 0, OPENED_HANDSHAKE },
-		{ "Fast Open", 2000, 0, 25 * MS, 0, EVF_SYN_DATA, 25 * MS, 0, OPENED_FASTOPEN },
-	};
 	static struct bench b;
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(syn_times); i++) {
 		struct ev_open open = make_child(SOCK, ST_ESTABLISHED);
-		struct ev_close close = make_close(SOCK, ST_ESTABLISHED, ETIMEDOUT, cases[i].flags);
+		struct ev_close close =
+			make_close(SOCK, ST_ESTABLISHED, ETIMEDOUT, syn_times[i].flags);
 		struct ev_synack_retransmit again = { .hdr = make_hdr(EV_SYNACK_RETRANSMIT,
 								      sizeof(again), 77),
 						      .tuple = make_tuple(RPORT, LPORT) };
 		const struct report_conn *conn;
 
 		bench_start(&b, false);
-		b.label = cases[i].name;
+		b.label = syn_times[i].name;
 		b.now += 10 * SEC;
-		open.srtt_us = cases[i].srtt_us;
-		open.retrans = cases[i].retrans;
-		open.sock.flags |= cases[i].flags;
-		if (cases[i].syn_recv_ago)
-			open.syn_recv_ns = b.now + 2 * MS - cases[i].syn_recv_ago;
+		open.srtt_us = syn_times[i].srtt_us;
+		open.retrans = syn_times[i].retrans;
+		open.sock.flags |= syn_times[i].flags;
+		if (syn_times[i].syn_recv_ago)
+			open.syn_recv_ns = b.now + 2 * MS - syn_times[i].syn_recv_ago;
 		again.hdr.cookie = open.hdr.cookie;
-		again.first_synack_ns = b.now + 2 * MS - cases[i].synack_ago;
-		if (cases[i].synack_ago)
+		again.first_synack_ns = b.now + 2 * MS - syn_times[i].synack_ago;
+		if (syn_times[i].synack_ago)
 			give(&b, again);
 		else
 			b.now += MS;
 		give(&b, open);
 		close.stats = make_stats(&(struct traffic){ .sent = 1 });
-		close.stats.retrans = cases[i].retrans + 4;
+		close.stats.retrans = syn_times[i].retrans + 4;
 		give(&b, close);
 		conn = one(&b);
-		WANT(&b, conn->handshake_ns, cases[i].handshake_ns);
-		WANT(&b, conn->synack_retrans, cases[i].synack_retrans);
+		WANT(&b, conn->handshake_ns, syn_times[i].handshake_ns);
+		WANT(&b, conn->synack_retrans, syn_times[i].synack_retrans);
 		WANT(&b, conn->syn_retrans, 0);
-		WANT(&b, conn->retrans, cases[i].retrans + 4);
-		WANT(&b, conn->opened, cases[i].opened);
-		WANT(&b, state_ns(conn, ST_SYN_RECV), cases[i].handshake_ns);
+		WANT(&b, conn->retrans, syn_times[i].retrans + 4);
+		WANT(&b, conn->opened, syn_times[i].opened);
+		WANT(&b, state_ns(conn, ST_SYN_RECV), syn_times[i].handshake_ns);
 		WANT(&b, conn->incomplete, 0);
 		bench_end(&b);
 	}

@@ -21,69 +21,66 @@ static void end_by_timeout(struct bench *b, uint64_t sock, uint8_t state)
 	bench_settle(b);
 }
 
+static const struct {
+	const char *name;
+	uint8_t state;
+	uint32_t fin_acked, in_flight, unsent; /* in flight: with the FIN */
+	bool active;
+	uint32_t sent, retrans; /* bytes_sent counts those sent again */
+	uint16_t flags;
+	int role;
+} openers[] = {
+	{ "idle client", ST_ESTABLISHED, 0, 0, 0, true, 0, 0, 0, ROLE_CLIENT },
+	{ "idle server", ST_ESTABLISHED, 0, 0, 0, false, 0, 0, 0, ROLE_SERVER },
+	{ "client that sent", ST_ESTABLISHED, 0, 0, 0, true, 900, 0, 0, ROLE_CLIENT },
+	{ "server that sent", ST_ESTABLISHED, 0, 0, 0, false, 900, 0, 0, ROLE_SERVER },
+	{ "client, data in flight", ST_ESTABLISHED, 0, 700, 0, true, 900, 0, 0, ROLE_CLIENT },
+	{ "server, sent again", ST_ESTABLISHED, 0, 700, 0, false, 900, 1400, 0, ROLE_SERVER },
+	{ "client, sent again", ST_CLOSE_WAIT, 0, 700, 50, true, 900, 1400, 0, ROLE_CLIENT },
+	{ "server in CLOSE_WAIT", ST_CLOSE_WAIT, 0, 0, 0, false, 12, 0, 0, ROLE_SERVER },
+	{ "client in FIN_WAIT1", ST_FIN_WAIT1, 0, 1, 0, true, 5, 0, 0, ROLE_CLIENT },
+	{ "server in FIN_WAIT1", ST_FIN_WAIT1, 0, 1, 0, false, 5, 0, 0, ROLE_SERVER },
+	{ "client in FIN_WAIT2", ST_FIN_WAIT2, 1, 0, 0, true, 5, 0, 0, ROLE_CLIENT },
+	{ "server in FIN_WAIT2", ST_FIN_WAIT2, 1, 0, 0, false, 5, 0, 0, ROLE_SERVER },
+	{ "client in LAST_ACK", ST_LAST_ACK, 0, 1, 0, true, 5, 0, 0, ROLE_CLIENT },
+	{ "server in LAST_ACK", ST_LAST_ACK, 0, 1, 0, false, 5, 0, 0, ROLE_SERVER },
+	{ "server in CLOSING", ST_CLOSING, 0, 1, 0, false, 5, 0, 0, ROLE_SERVER },
+	{ "SYN_SENT", ST_SYN_SENT, 0, 1, 0, false, 0, 0, 0, ROLE_CLIENT },
+	/* the FIN waits behind data that the peer's window has no room for */
+	{ "client, FIN not sent yet", ST_FIN_WAIT1, 0, 700, 300, true, 900, 0, 0, ROLE_CLIENT },
+	{ "server, FIN not sent yet", ST_LAST_ACK, 0, 700, 300, false, 900, 0, 0, ROLE_SERVER },
+	{ "restored", ST_ESTABLISHED, 0, 0, 0, false, 0, 0, EVF_REPAIR, ROLE_UNKNOWN },
+};
+
 /* SCENARIOS R12, on the counters as the kernel keeps them. */
 static void test_roles(void **ctx)
 {
-	static const struct {
-		const char *name;
-		uint8_t state;
-		uint32_t fin_acked, in_flight, unsent; /* in flight: with the FIN */
-		bool active;
-		uint32_t sent, retrans; /* bytes_sent counts those sent again */
-		uint16_t flags;
-		int role;
-	} cases[] = {
-		{ "idle client", ST_ESTABLISHED, 0, 0, 0, true, 0, 0, 0, ROLE_CLIENT },
-		{ "idle server", ST_ESTABLISHED, 0, 0, 0, false, 0, 0, 0, ROLE_SERVER },
-		{ "client that sent", ST_ESTABLISHED, 0, 0, 0, true, 900, 0, 0, ROLE_CLIENT },
-		{ "server that sent", ST_ESTABLISHED, 0, 0, 0, false, 900, 0, 0, ROLE_SERVER },
-		{ "client, data in flight", ST_ESTABLISHED, 0, 700, 0, true, 900, 0, 0,
-		  ROLE_CLIENT },
-		{ "server, sent again", ST_ESTABLISHED, 0, 700, 0, false, 900, 1400, 0,
-		  ROLE_SERVER },
-		{ "client, sent again", ST_CLOSE_WAIT, 0, 700, 50, true, 900, 1400, 0,
-		  ROLE_CLIENT },
-		{ "server in CLOSE_WAIT", ST_CLOSE_WAIT, 0, 0, 0, false, 12, 0, 0, ROLE_SERVER },
-		{ "client in FIN_WAIT1", ST_FIN_WAIT1, 0, 1, 0, true, 5, 0, 0, ROLE_CLIENT },
-		{ "server in FIN_WAIT1", ST_FIN_WAIT1, 0, 1, 0, false, 5, 0, 0, ROLE_SERVER },
-		{ "client in FIN_WAIT2", ST_FIN_WAIT2, 1, 0, 0, true, 5, 0, 0, ROLE_CLIENT },
-		{ "server in FIN_WAIT2", ST_FIN_WAIT2, 1, 0, 0, false, 5, 0, 0, ROLE_SERVER },
-		{ "client in LAST_ACK", ST_LAST_ACK, 0, 1, 0, true, 5, 0, 0, ROLE_CLIENT },
-		{ "server in LAST_ACK", ST_LAST_ACK, 0, 1, 0, false, 5, 0, 0, ROLE_SERVER },
-		{ "server in CLOSING", ST_CLOSING, 0, 1, 0, false, 5, 0, 0, ROLE_SERVER },
-		{ "SYN_SENT", ST_SYN_SENT, 0, 1, 0, false, 0, 0, 0, ROLE_CLIENT },
-		/* the FIN waits behind data that the peer's window has no room for */
-		{ "client, FIN not sent yet", ST_FIN_WAIT1, 0, 700, 300, true, 900, 0, 0,
-		  ROLE_CLIENT },
-		{ "server, FIN not sent yet", ST_LAST_ACK, 0, 700, 300, false, 900, 0, 0,
-		  ROLE_SERVER },
-		{ "restored", ST_ESTABLISHED, 0, 0, 0, false, 0, 0, EVF_REPAIR, ROLE_UNKNOWN },
-	};
 	static struct bench b;
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct ev_found found = make_found(SOCK, cases[i].state);
-		bool fin_sent = cases[i].unsent == 0 &&
-				(cases[i].state == ST_FIN_WAIT1 || cases[i].state == ST_LAST_ACK ||
-				 cases[i].state == ST_CLOSING);
-		uint32_t data_in_flight = cases[i].in_flight - (fin_sent ? 1 : 0);
+	for (size_t i = 0; i < ARRAY_SIZE(openers); i++) {
+		struct ev_found found = make_found(SOCK, openers[i].state);
+		bool fin_sent = openers[i].unsent == 0 &&
+				(openers[i].state == ST_FIN_WAIT1 ||
+				 openers[i].state == ST_LAST_ACK || openers[i].state == ST_CLOSING);
+		uint32_t data_in_flight = openers[i].in_flight - (fin_sent ? 1 : 0);
 
-		if (cases[i].state == ST_SYN_SENT)
+		if (openers[i].state == ST_SYN_SENT)
 			data_in_flight = 0;
 		bench_start(&b, false);
-		b.label = cases[i].name;
-		found.stats = make_stats(&(struct traffic){ .active = cases[i].active,
-							    .fin_acked = cases[i].fin_acked,
-							    .sent = cases[i].sent - data_in_flight,
-							    .unacked = cases[i].in_flight });
-		found.stats.write_seq += cases[i].unsent;
-		found.bytes_sent = cases[i].sent + cases[i].retrans;
-		found.bytes_retrans = cases[i].retrans;
-		found.sock.flags = cases[i].flags;
+		b.label = openers[i].name;
+		found.stats =
+			make_stats(&(struct traffic){ .active = openers[i].active,
+						      .fin_acked = openers[i].fin_acked,
+						      .sent = openers[i].sent - data_in_flight,
+						      .unacked = openers[i].in_flight });
+		found.stats.write_seq += openers[i].unsent;
+		found.bytes_sent = openers[i].sent + openers[i].retrans;
+		found.bytes_retrans = openers[i].retrans;
+		found.sock.flags = openers[i].flags;
 		give(&b, found);
-		end_by_timeout(&b, SOCK, cases[i].state);
+		end_by_timeout(&b, SOCK, openers[i].state);
 		if (only_record(&b))
-			WANT(&b, b.conns[0].role, cases[i].role);
+			WANT(&b, b.conns[0].role, openers[i].role);
 		bench_end(&b);
 	}
 	assert_int_equal(b.complaints, 0);
@@ -109,30 +106,56 @@ static void test_role_unknown(void **ctx)
 	}
 }
 
+static const struct {
+	uint8_t state;
+	enum conn_first first;
+	const char *states;
+} midlives[] = {
+	{ ST_ESTABLISHED, FIRST_LOCAL, "ESTABLISHED FIN_WAIT1 FIN_WAIT2" },
+	{ ST_FIN_WAIT1, FIRST_LOCAL, "FIN_WAIT1 FIN_WAIT2" },
+	{ ST_FIN_WAIT2, FIRST_LOCAL, "FIN_WAIT2" },
+	{ ST_CLOSE_WAIT, FIRST_REMOTE, "CLOSE_WAIT LAST_ACK" },
+	{ ST_LAST_ACK, FIRST_REMOTE, "LAST_ACK" },
+	{ ST_CLOSING, FIRST_BOTH, "CLOSING" },
+};
+
 /* midlife: found in each state, then the orderly end. */
+static void want_midlife(struct bench *b, const struct report_conn *conn, size_t i)
+{
+	WANT(b, conn->opened, OPENED_PREEXISTING);
+	WANT(b, conn->incomplete, INCOMPLETE_PREEXISTING);
+	WANT(b, conn->role, ROLE_CLIENT);
+	WANT(b, conn->closed, CLOSED_FIN);
+	WANT(b, conn->closed_first, midlives[i].first);
+	want_text(b, "states", states_text(conn), midlives[i].states);
+	WANT(b, conn->states[0].ns, UNKNOWN_NS);
+	WANT(b, conn->start_ns, UNKNOWN_NS);
+	WANT(b, conn->duration_ns, UNKNOWN_NS);
+	WANT(b, conn->handshake_ns, UNKNOWN_NS);
+	WANT(b, conn->end_ns, b->now - HOLD_MAX - 1);
+	WANT(b, conn->tx_bytes, 5);
+	WANT(b, conn->rx_bytes, 6);
+	WANT(b, conn->tx_segs, 10);
+	WANT(b, conn->syn_retrans, UNKNOWN_COUNT);
+	WANT(b, conn->synack_retrans, UNKNOWN_COUNT);
+	WANT(b, conn->tuple.lport, LPORT);
+	WANT(b, conn->fin_retrans,
+	     midlives[i].state == ST_ESTABLISHED || midlives[i].state == ST_CLOSE_WAIT
+		     ? 0
+		     : UNKNOWN_COUNT);
+}
+
 static void test_midlife(void **ctx)
 {
-	static const struct {
-		uint8_t state;
-		enum conn_first first;
-		const char *states;
-	} cases[] = {
-		{ ST_ESTABLISHED, FIRST_LOCAL, "ESTABLISHED FIN_WAIT1 FIN_WAIT2" },
-		{ ST_FIN_WAIT1, FIRST_LOCAL, "FIN_WAIT1 FIN_WAIT2" },
-		{ ST_FIN_WAIT2, FIRST_LOCAL, "FIN_WAIT2" },
-		{ ST_CLOSE_WAIT, FIRST_REMOTE, "CLOSE_WAIT LAST_ACK" },
-		{ ST_LAST_ACK, FIRST_REMOTE, "LAST_ACK" },
-		{ ST_CLOSING, FIRST_BOTH, "CLOSING" },
-	};
 	static const uint8_t next[ST_MAX] = { [ST_ESTABLISHED] = ST_FIN_WAIT1,
 					      [ST_FIN_WAIT1] = ST_FIN_WAIT2,
 					      [ST_CLOSE_WAIT] = ST_LAST_ACK };
 	static struct bench b;
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct ev_found found = make_found(SOCK, cases[i].state);
+	for (size_t i = 0; i < ARRAY_SIZE(midlives); i++) {
+		struct ev_found found = make_found(SOCK, midlives[i].state);
 		const struct report_conn *conn;
-		uint8_t state = cases[i].state;
+		uint8_t state = midlives[i].state;
 		struct ev_close close;
 
 		bench_start(&b, false);
@@ -152,80 +175,61 @@ static void test_midlife(void **ctx)
 		conn = only_record(&b);
 		if (!conn)
 			continue;
-		WANT(&b, conn->opened, OPENED_PREEXISTING);
-		WANT(&b, conn->incomplete, INCOMPLETE_PREEXISTING);
-		WANT(&b, conn->role, ROLE_CLIENT);
-		WANT(&b, conn->closed, CLOSED_FIN);
-		WANT(&b, conn->closed_first, cases[i].first);
-		want_text(&b, "states", states_text(conn), cases[i].states);
-		WANT(&b, conn->states[0].ns, UNKNOWN_NS);
-		WANT(&b, conn->start_ns, UNKNOWN_NS);
-		WANT(&b, conn->duration_ns, UNKNOWN_NS);
-		WANT(&b, conn->handshake_ns, UNKNOWN_NS);
-		WANT(&b, conn->end_ns, b.now - HOLD_MAX - 1);
-		WANT(&b, conn->tx_bytes, 5);
-		WANT(&b, conn->rx_bytes, 6);
-		WANT(&b, conn->tx_segs, 10);
-		WANT(&b, conn->syn_retrans, UNKNOWN_COUNT);
-		WANT(&b, conn->synack_retrans, UNKNOWN_COUNT);
-		WANT(&b, conn->tuple.lport, LPORT);
-		WANT(&b, conn->fin_retrans,
-		     cases[i].state == ST_ESTABLISHED || cases[i].state == ST_CLOSE_WAIT
-			     ? 0
-			     : UNKNOWN_COUNT);
+		want_midlife(&b, conn, i);
 		bench_end(&b);
 	}
 	assert_int_equal(b.complaints, 0);
 }
 
+static const struct {
+	uint32_t pids[3];
+	uint8_t source; /* of what EV_FOUND knew */
+	uint32_t pid;
+	enum ev_owner_source pid_source;
+} holdings[] = {
+	{ { 300 }, OWNER_UNKNOWN, 300, OWNER_FD_TABLE },
+	{ { 300, 300 }, OWNER_UNKNOWN, 300, OWNER_FD_TABLE },
+	{ { 300, 301 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
+	{ { 300, 301, 300 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
+	{ { 300, 301, 302 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
+	{ { 300 }, OWNER_LISTEN, 300, OWNER_FD_TABLE },
+	{ { 300, 301 }, OWNER_LISTEN, 20, OWNER_LISTEN },
+	{ { 300 }, OWNER_READ, 20, OWNER_READ },
+	{ { 300, 301 }, OWNER_READ, 20, OWNER_READ },
+	{ { 0 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
+};
+
 /* Whoever held it when looked: one process, or nobody where several do. */
 static void test_holders(void **ctx)
 {
-	static const struct {
-		uint32_t pids[3];
-		uint8_t source; /* of what EV_FOUND knew */
-		uint32_t pid;
-		enum ev_owner_source pid_source;
-	} cases[] = {
-		{ { 300 }, OWNER_UNKNOWN, 300, OWNER_FD_TABLE },
-		{ { 300, 300 }, OWNER_UNKNOWN, 300, OWNER_FD_TABLE },
-		{ { 300, 301 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
-		{ { 300, 301, 300 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
-		{ { 300, 301, 302 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
-		{ { 300 }, OWNER_LISTEN, 300, OWNER_FD_TABLE },
-		{ { 300, 301 }, OWNER_LISTEN, 20, OWNER_LISTEN },
-		{ { 300 }, OWNER_READ, 20, OWNER_READ },
-		{ { 300, 301 }, OWNER_READ, 20, OWNER_READ },
-		{ { 0 }, OWNER_UNKNOWN, 0, OWNER_UNKNOWN },
-	};
 	static struct bench b;
 	char label[32];
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(holdings); i++) {
 		struct ev_found found = make_found(SOCK, ST_ESTABLISHED);
 		struct ev_close close = make_close(SOCK, ST_ESTABLISHED, ETIMEDOUT, 0);
 
 		bench_start(&b, false);
 		snprintf(label, sizeof(label), "holders %zu", i);
 		b.label = label;
-		if (cases[i].source)
-			set_owner(&found.sock, &found.owner, cases[i].source, 20, "twenty");
+		if (holdings[i].source)
+			set_owner(&found.sock, &found.owner, holdings[i].source, 20, "twenty");
 		scan_told(&b, EV_SCAN_BEGIN, false, false);
 		give(&b, found);
-		for (int j = 0; j < 3 && cases[i].pids[j]; j++)
-			held_by(&b, SOCK, cases[i].pids[j], "holder");
+		for (int j = 0; j < 3 && holdings[i].pids[j]; j++)
+			held_by(&b, SOCK, holdings[i].pids[j], "holder");
 		scan_told(&b, EV_SCAN_END, false, true);
-		if (cases[i].source) /* the hooks tell what they know again at each step */
-			set_owner(&close.sock, &close.owner, cases[i].source, 20, "twenty");
+		if (holdings[i].source) /* the hooks tell what they know again at each step */
+			set_owner(&close.sock, &close.owner, holdings[i].source, 20, "twenty");
 		give(&b, close);
 		bench_settle(&b);
 		if (only_record(&b)) {
-			WANT(&b, b.conns[0].pid, cases[i].pid);
-			WANT(&b, b.conns[0].pid_source, cases[i].pid_source);
+			WANT(&b, b.conns[0].pid, holdings[i].pid);
+			WANT(&b, b.conns[0].pid_source, holdings[i].pid_source);
 			want_text(&b, "comm", b.conns[0].comm,
-				  !cases[i].pid		? ""
-				  : cases[i].pid == 300 ? "holder"
-							: "twenty");
+				  !holdings[i].pid	   ? ""
+				  : holdings[i].pid == 300 ? "holder"
+							   : "twenty");
 			WANT(&b, b.conns[0].uid, 1000);
 		}
 		bench_end(&b);

@@ -54,6 +54,7 @@ struct conn {
 	uint16_t close_flags; /* EVF_* at EV_CLOSE */
 	uint16_t error; /* sk_err at EV_CLOSE */
 	uint8_t states_len;
+	uint8_t steps_told; /* of these states, to the views of steps */
 	uint8_t phase; /* enum conn_phase */
 	uint8_t wanted; /* enum conn_wanted */
 	uint8_t owner_source; /* enum ev_owner_source */

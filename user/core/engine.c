@@ -37,6 +37,7 @@ void engine_report(struct engine *engine, struct conn *conn)
 
 	if (!wanted_decide(engine, conn, true))
 		return;
+	steps_tell(engine, conn);
 	if (conn->loss_epoch != engine->loss_epoch)
 		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
 	engine->counts.reported++;

@@ -62,10 +62,9 @@ void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_ret
 /* wanted.c: false if the connection was dropped as not wanted. */
 bool wanted_decide(struct engine *engine, struct conn *conn, bool at_end);
 
-/* steps.c: tells the last step of the connection, or keeps it until it is known to be wanted. */
-void steps_tell_last(struct engine *engine, const struct conn *conn);
-void steps_tell_close(struct engine *engine, const struct conn *conn);
-void steps_tell_all(struct engine *engine, const struct conn *conn);
+/* steps.c: tells the steps not told yet, as soon as the connection is known to be wanted. */
+void steps_tell(struct engine *engine, struct conn *conn);
+void steps_tell_close(struct engine *engine, struct conn *conn);
 
 /* remains.c */
 void remains_forget(struct engine *engine, const struct conn *conn);

@@ -66,7 +66,7 @@ static void step_to(struct engine *engine, struct conn *conn, const struct ev_so
 	if (!conn->established && sock->new_state != ST_SYN_RECV)
 		establish(engine, conn, sock, retrans);
 	if (wanted_decide(engine, conn, false))
-		steps_tell_last(engine, conn);
+		steps_tell(engine, conn);
 }
 
 static void open_client(struct engine *engine, const struct ev_open *event)
@@ -83,7 +83,7 @@ static void open_client(struct engine *engine, const struct ev_open *event)
 	if (engine->options.whole)
 		remains_client_opened(engine, conn);
 	if (wanted_decide(engine, conn, false))
-		steps_tell_last(engine, conn);
+		steps_tell(engine, conn);
 }
 
 /*
@@ -123,7 +123,7 @@ static void open_server(struct engine *engine, const struct ev_open *event)
 	conn_enter(conn, ST_SYN_RECV, syn_ns ? syn_ns : event->hdr.ts_ns);
 	if (!wanted_decide(engine, conn, false))
 		return;
-	steps_tell_last(engine, conn);
+	steps_tell(engine, conn);
 	if (event->sock.new_state != ST_SYN_RECV)
 		step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 }
@@ -166,7 +166,7 @@ void life_on_state(struct engine *engine, const struct ev_state *event)
 	step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 }
 
-static void close_step(struct engine *engine, const struct conn *conn)
+static void close_step(struct engine *engine, struct conn *conn)
 {
 	struct conn shown;
 
@@ -180,7 +180,7 @@ static void close_step(struct engine *engine, const struct conn *conn)
 		return; /* told when TIME_WAIT is entered in the record itself */
 	shown = *conn;
 	conn_enter(&shown, ST_TIME_WAIT, conn->closed_ns);
-	steps_tell_last(engine, &shown);
+	steps_tell(engine, &shown);
 }
 
 void life_on_close(struct engine *engine, const struct ev_close *event)

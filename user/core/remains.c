@@ -40,13 +40,15 @@ static void enter_time_wait(struct engine *engine, struct conn *conn, uint64_t a
 		return;
 	}
 	conn_enter(conn, ST_TIME_WAIT, at_ns);
-	steps_tell_last(engine, conn);
+	steps_tell(engine, conn);
 }
 
 static void end(struct engine *engine, struct conn *conn, enum conn_remains_end how, uint64_t at_ns)
 {
 	conn->remains_end = how;
 	conn->ended_ns = at_ns;
+	if (!wanted_decide(engine, conn, true))
+		return;
 	if (conn->cancel_in_time_wait)
 		enter_time_wait(engine, conn, conn->cancel_time_wait_ns);
 	steps_tell_close(engine, conn);

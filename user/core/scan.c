@@ -45,7 +45,7 @@ static void correct_state(struct engine *engine, struct conn *conn, uint8_t stat
 	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
 	conn->established |= state != ST_SYN_SENT && state != ST_SYN_RECV;
 	conn_enter(conn, state, 0);
-	steps_tell_last(engine, conn);
+	steps_tell(engine, conn);
 }
 
 void scan_found(struct engine *engine, const struct ev_found *event)

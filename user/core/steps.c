@@ -38,28 +38,27 @@ static void tell_index(struct engine *engine, const struct conn *conn, unsigned 
 {
 	if (i)
 		tell(engine, conn, conn->states[i - 1], conn->states[i],
-		     i > 1 || conn->start_known ? conn->entered_ns[i - 1] : 0, conn->entered_ns[i]);
+		     i > 1 || conn->start_known ? conn->entered_ns[i - 1] : 0,
+		     conn->entered_ns[i]);
 	else if (state_before(conn) != ST_NONE)
 		tell(engine, conn, state_before(conn), conn->states[0], 0, conn->entered_ns[0]);
 }
 
-void steps_tell_last(struct engine *engine, const struct conn *conn)
+void steps_tell(struct engine *engine, struct conn *conn)
 {
-	if (engine->sink.step && conn->wanted == CONN_WANTED)
-		tell_index(engine, conn, conn->states_len - 1U);
+	if (!engine->sink.step || conn->wanted != CONN_WANTED)
+		return;
+	while (conn->steps_told < conn->states_len)
+		tell_index(engine, conn, conn->steps_told++);
 }
 
-void steps_tell_all(struct engine *engine, const struct conn *conn)
-{
-	for (unsigned int i = 0; engine->sink.step && i < conn->states_len; i++)
-		tell_index(engine, conn, i);
-}
-
-void steps_tell_close(struct engine *engine, const struct conn *conn)
+void steps_tell_close(struct engine *engine, struct conn *conn)
 {
 	uint64_t at_ns = conn->ended_ns ? conn->ended_ns : conn->closed_ns;
 
-	if (engine->sink.step && conn->wanted == CONN_WANTED)
-		tell(engine, conn, conn_state(conn), ST_CLOSE,
-		     conn->states_len ? conn->entered_ns[conn->states_len - 1] : 0, at_ns);
+	if (!engine->sink.step || conn->wanted != CONN_WANTED)
+		return;
+	steps_tell(engine, conn);
+	tell(engine, conn, conn_state(conn), ST_CLOSE,
+	     conn->states_len ? conn->entered_ns[conn->states_len - 1] : 0, at_ns);
 }

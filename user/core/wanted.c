@@ -46,7 +46,7 @@ bool wanted_decide(struct engine *engine, struct conn *conn, bool at_end)
 
 	if (conn->wanted == CONN_WANTED)
 		return true;
-	if (!engine->filter.active) {
+	if (!engine->filter.active && !engine->cgroup) {
 		conn->wanted = CONN_WANTED;
 		return true;
 	}
@@ -56,9 +56,7 @@ bool wanted_decide(struct engine *engine, struct conn *conn, bool at_end)
 		engine_drop(engine, conn);
 		return false;
 	}
-	if (answer == FILTER_YES) {
+	if (answer == FILTER_YES)
 		conn->wanted = CONN_WANTED;
-		steps_tell_all(engine, conn);
-	}
 	return true;
 }

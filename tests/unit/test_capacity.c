@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A table that is too small: who makes room, and that it is said. */
+#include "lives.h"
+
+#define SOCK 1
+
+static void end_by_timeout(struct bench *b, uint64_t sock, uint8_t state)
+{
+	struct ev_close close = make_close(sock, state, ETIMEDOUT, 0);
+
+	close.stats = stats_at(ROLE_CLIENT, state, false);
+	give(b, close);
+	bench_settle(b);
+}
+
+static void start_small(struct bench *b, bool whole, uint32_t max)
+{
+	const struct engine_options options = { .whole = whole,
+						.max_connections = max,
+						.hash_seed = 9 };
+
+	bench_start_with(b, &options);
+}
+
+/* No room, and all live: the new one is not tracked, and that is counted. */
+static void test_table_full_of_live(void **ctx)
+{
+	static struct bench b;
+	struct engine_counts counts;
+
+	start_small(&b, false, 2);
+	for (uint64_t sock = 1; sock <= 4; sock++)
+		lead_to(&b, sock, ROLE_CLIENT, ST_ESTABLISHED);
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.live, 2);
+	assert_int_equal(counts.conns, 2);
+	assert_int_equal(counts.table_full, 2);
+	for (uint64_t sock = 1; sock <= 4; sock++)
+		end_by_timeout(&b, sock, ST_ESTABLISHED);
+	assert_int_equal(b.conns_len, 2);
+	assert_int_equal(b.conns[0].incomplete, 0);
+	assert_int_equal(b.conns[1].sock, 2);
+	lead_to(&b, 9, ROLE_CLIENT, ST_ESTABLISHED); /* there is room again */
+	end_by_timeout(&b, 9, ST_ESTABLISHED);
+	assert_int_equal(b.conns_len, 3);
+	bench_end(&b);
+}
+
+/* The oldest that has ended makes room and says so. */
+static void test_table_full_of_ended(void **ctx)
+{
+	static struct bench b;
+	struct engine_counts counts;
+
+	start_small(&b, true, 3);
+	lead_to(&b, 1, ROLE_CLIENT, ST_ESTABLISHED);
+	for (uint64_t sock = 2; sock <= 3; sock++) {
+		struct ev_close close = make_close(sock, ST_FIN_WAIT2, 0, EVF_DEAD);
+
+		lead_to(&b, sock, ROLE_CLIENT, ST_FIN_WAIT2);
+		close.minisock = sock * 10;
+		close.minisock_state = ST_TIME_WAIT;
+		give(&b, close);
+	}
+	assert_int_equal(b.conns_len, 0);
+	lead_to(&b, 4, ROLE_CLIENT, ST_ESTABLISHED);
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].sock, 2);
+	assert_int_equal(b.conns[0].closed, CLOSED_FIN);
+	assert_int_equal(b.conns[0].remains, REMAINS_TIME_WAIT);
+	assert_int_equal(b.conns[0].remains_end, REMAINS_END_UNKNOWN);
+	assert_int_equal(b.conns[0].incomplete, INCOMPLETE_TABLE_FULL);
+	assert_true(b.conns[0].time_wait_ns == UNKNOWN_NS);
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.table_full, 1);
+	assert_int_equal(counts.live, 2);
+	assert_int_equal(counts.remaining, 1);
+	bench_end(&b);
+}
+
+/* A verdict that waits is let go of a little earlier: it is complete all the same. */
+static void test_table_full_of_held(void **ctx)
+{
+	static struct bench b;
+	struct ev_close close = make_close(1, ST_ESTABLISHED, 0, EVF_OWNED | EVF_LINGER0);
+
+	start_small(&b, false, 1);
+	lead_to(&b, 1, ROLE_CLIENT, ST_ESTABLISHED);
+	give(&b, close);
+	assert_int_equal(b.conns_len, 0);
+	client_opens(&b, 2);
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].sock, 1);
+	end_by_timeout(&b, 2, ST_SYN_SENT);
+	assert_int_equal(b.conns_len, 2);
+	bench_end(&b);
+}
+
+/* Thousands of lives through a small table: nothing is left behind. */
+static void test_turnover(void **ctx)
+{
+	static struct bench b;
+	struct engine_counts counts;
+
+	start_small(&b, false, 8);
+	for (uint64_t sock = 1; sock <= 5000; sock++) {
+		lead_to(&b, sock, sock % 2 ? ROLE_CLIENT : ROLE_SERVER, ST_ESTABLISHED);
+		end_by_timeout(&b, sock, ST_ESTABLISHED);
+		assert_int_equal(b.conns_len, 1);
+		assert_int_equal(b.conns[0].sock, sock);
+		b.conns_len = 0;
+		b.steps_len = 0;
+	}
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.conns, 5000);
+	assert_int_equal(counts.reported, 5000);
+	assert_int_equal(counts.live, 0);
+	assert_int_equal(counts.table_full, 0);
+	assert_int_equal(counts.unknown_sock, 0);
+	bench_end(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table_full_of_live),
+		cmocka_unit_test(test_table_full_of_ended),
+		cmocka_unit_test(test_table_full_of_held),
+		cmocka_unit_test(test_turnover),
+	};
+
+	return cmocka_run_group_tests_name("capacity", tests, NULL, NULL);
+}
