@@ -93,7 +93,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJS) $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(PURE_OBJS) -lcmocka
 
 unit: $(UNIT_TESTS)
-	@for test in $(UNIT_TESTS); do ./$$test || exit 1; done
+	@for test in $(abspath $(UNIT_TESTS)); do $$test || exit 1; done
 
 # As root: what is missing is installed first, then make starts over with it in place.
 setup:

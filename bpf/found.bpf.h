@@ -7,10 +7,6 @@
 #ifndef CONNLIFE_FOUND_BPF_H
 #define CONNLIFE_FOUND_BPF_H
 
-const volatile bool watch_minisocks __weak; /* their ends are asked for (--whole) */
-
-bool scanning __weak; /* set by the user half for the time of a scan */
-
 static __always_inline void fill_found(struct ev_found *found, const struct sock *sk,
 				       const struct tcp_sock *tp, struct sock_note *note,
 				       __u8 state)

@@ -186,7 +186,7 @@ static __always_inline void on_transition(const struct sock *sk, const struct tc
 			return;
 		if (filter.active)
 			note = note_of(sk);
-	} else if (scanning) {
+	} else if (scanning && !(note && note->told)) {
 		send_found(sk, tp, note, old);
 		if (filter.active)
 			note = note_of(sk);

@@ -28,13 +28,18 @@ enum note_wanted {
 	WANTED_NO = 2,
 };
 
+const volatile bool watch_minisocks __weak; /* their ends are asked for (--whole) */
+
+bool scanning __weak; /* set by the user half for the time of a scan */
+
 struct sock_note {
 	struct owner_note listener; /* inherited by every child */
 	struct owner_note user;
 	__u64 syn_recv_ns;
 	__u8 user_source; /* enum ev_owner_source */
 	__u8 wanted; /* enum note_wanted; only where a filter is set */
-	__u8 pad[6];
+	__u8 told; /* its beginning was told; kept only while a scan is under way */
+	__u8 pad[5];
 };
 
 struct {

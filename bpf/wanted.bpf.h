@@ -41,6 +41,10 @@ static __always_inline bool decide(const struct sock *sk, struct sock_note *note
 {
 	bool wanted;
 
+	if (scanning && !note)
+		note = make_note(sk);
+	if (note)
+		note->told = scanning;
 	if (!filter.active)
 		return true;
 	wanted = is_wanted(sk, tuple, sock, owner);

@@ -42,8 +42,8 @@
 #define BACKLOG 4096
 #define SOCKET_TIMEOUT_S 10
 #define DRAIN_MS 2000
-#define GIVE_UP_AFTER 10	/* failures of one client */
-#define LIFETIME_S 900		/* beyond --seconds: then everything is killed */
+#define GIVE_UP_AFTER 10 /* failures of one client */
+#define LIFETIME_S 900 /* beyond --seconds: then everything is killed */
 
 enum closer { CLOSE_CLIENT, CLOSE_SERVER, CLOSE_RESET };
 
@@ -79,7 +79,7 @@ struct server {
 	unsigned long open;
 	unsigned long *echoed; /* by file descriptor */
 	bool stopping;
-	bool full;	       /* of file descriptors: no accept before a close */
+	bool full; /* of file descriptors: no accept before a close */
 };
 
 static struct options opts;
@@ -102,7 +102,13 @@ static double now(void)
 /* ---- options ---- */
 
 enum {
-	OPT_CONNECTIONS = 256, OPT_CLIENTS, OPT_BYTES, OPT_CLOSE, OPT_HOLD, OPT_PIN, OPT_RR,
+	OPT_CONNECTIONS = 256,
+	OPT_CLIENTS,
+	OPT_BYTES,
+	OPT_CLOSE,
+	OPT_HOLD,
+	OPT_PIN,
+	OPT_RR,
 	OPT_SECONDS,
 };
 
@@ -110,20 +116,26 @@ static const struct argp_option arguments[] = {
 	{ "connections", OPT_CONNECTIONS, "N", 0, "Connections of the storm (40000)", 0 },
 	{ "clients", OPT_CLIENTS, "N", 0, "Client processes (two for each CPU)", 0 },
 	{ "bytes", OPT_BYTES, "N", 0, "Bytes of a request, echoed (1)", 0 },
-	{ "close", OPT_CLOSE, "WHO", 0, "Who closes first: client (default), server, or reset "
-	  "(the client, by RST)", 0 },
+	{ "close", OPT_CLOSE, "WHO", 0,
+	  "Who closes first: client (default), server, or reset "
+	  "(the client, by RST)",
+	  0 },
 	{ "ipv6", '6', NULL, 0, "Use ::1 and not 127.0.0.1", 0 },
-	{ "hold", OPT_HOLD, "N", 0, "Open N idle connections, print the line, keep them "
-	  "for --seconds, without it until standard input ends", 0 },
+	{ "hold", OPT_HOLD, "N", 0,
+	  "Open N idle connections, print the line, keep them "
+	  "for --seconds, without it until standard input ends",
+	  0 },
 	{ "pin", OPT_PIN, NULL, 0, "Keep a server and its clients on one CPU", 0 },
-	{ "rr", OPT_RR, NULL, 0, "Requests and responses for --seconds (5), one long-lived "
-	  "connection a client", 0 },
+	{ "rr", OPT_RR, NULL, 0,
+	  "Requests and responses for --seconds (5), one long-lived "
+	  "connection a client",
+	  0 },
 	{ "seconds", OPT_SECONDS, "N", 0, "For --hold and --rr", 0 },
 	{ 0 }
 };
 
-static unsigned long parse_number(struct argp_state *state, const char *arg,
-				  unsigned long min, unsigned long max)
+static unsigned long parse_number(struct argp_state *state, const char *arg, unsigned long min,
+				  unsigned long max)
 {
 	unsigned long value;
 	char *end;
@@ -535,8 +547,8 @@ static void open_listener(unsigned int i)
 	if (getsockname(fd, (struct sockaddr *)&addr, &len))
 		error(1, errno, "getsockname");
 	listeners[i] = fd;
-	ports[i] = opts.ipv6 ? ((struct sockaddr_in6 *)&addr)->sin6_port :
-			       ((struct sockaddr_in *)&addr)->sin_port;
+	ports[i] = opts.ipv6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
+			     : ((struct sockaddr_in *)&addr)->sin_port;
 }
 
 static pid_t start(void (*run)(unsigned int), unsigned int index)
@@ -632,7 +644,8 @@ static void keep(void)
 	double left;
 
 	while ((left = end - now()) > 0)
-		if (poll(&input, 1, left * 1e3 + 1) > 0 && read(input.fd, bytes, sizeof(bytes)) <= 0)
+		if (poll(&input, 1, left * 1e3 + 1) > 0 &&
+		    read(input.fd, bytes, sizeof(bytes)) <= 0)
 			return;
 }
 

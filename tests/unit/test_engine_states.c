@@ -131,6 +131,12 @@ static const struct closing closings[] = {
 	  .must = { [FIN2] = "fin local time_wait -", [CLOSING] = "fin both time_wait -" } },
 	{ "FIN_WAIT2 takes over", .flags = EVF_DEAD, .minisock_state = ST_FIN_WAIT2,
 	  .must = { [FIN2] = "fin local fin_wait2 -" } },
+	/* one was due by the flags (R2), and where it is nobody knows */
+	{ "TIME_WAIT not found", .flags = EVF_DEAD | EVF_DONE,
+	  .must = { [FIN2] = "fin local - -", [CLOSING] = "fin both - -" } },
+	{ "FIN_WAIT2 not found", .flags = EVF_DEAD, .must = { [FIN2] = "fin local - -" } },
+	{ "linger2 below 0, RST not seen", .flags = EVF_DEAD | EVF_LINGER2_NEG,
+	  .must = { [FIN2] = "aborted local - -" } },
 	{ "minisocks full", .flags = EVF_DEAD | EVF_DONE | EVF_TW_FULL,
 	  .must = { [FIN2] = "fin local - overflow", [CLOSING] = "fin both - overflow" } },
 };

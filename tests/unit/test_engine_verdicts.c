@@ -116,7 +116,7 @@ static void want_owner(struct bench *b, uint32_t pid, const char *comm, int sour
 	bench_end(b);
 }
 
-/* connect > read > close > fd_table > listen, in whatever order they are learnt. */
+/* connect > read > close > fd_table > listen, whatever the order; of equals the first. */
 static void test_owner_ranking(void **ctx)
 {
 	static const char *const comms[] = { "", "l", "f", "c", "r", "connect-16-chars" };
@@ -126,7 +126,8 @@ static void test_owner_ranking(void **ctx)
 		for (uint8_t second = OWNER_UNKNOWN; second <= OWNER_CONNECT; second++) {
 			struct ev_open open = make_child(SOCK, ST_ESTABLISHED);
 			struct ev_state state = make_state(SOCK, ST_ESTABLISHED, ST_CLOSE_WAIT);
-			uint8_t best = first > second ? first : second;
+			uint8_t best = first >= second ? first : second;
+			uint32_t pid = first >= second ? 10 + first : 20 + second;
 			char label[64];
 
 			bench_start(&b, false);
@@ -135,11 +136,11 @@ static void test_owner_ranking(void **ctx)
 			set_owner(&open.sock, &open.owner, first, first ? 10 + first : 0,
 				  comms[first]);
 			give(&b, open);
-			set_owner(&state.sock, &state.owner, second, second ? 10 + second : 0,
+			set_owner(&state.sock, &state.owner, second, second ? 20 + second : 0,
 				  comms[second]);
 			give(&b, state);
 			steps_to(&b, SOCK, ST_CLOSE_WAIT, ST_LAST_ACK);
-			want_owner(&b, best ? 10 + best : 0, comms[best], best);
+			want_owner(&b, best ? pid : 0, comms[best], best);
 		}
 	}
 	assert_int_equal(b.complaints, 0);
@@ -180,6 +181,7 @@ static void test_holding(void **ctx)
 		{ ST_ESTABLISHED, 0, EVF_OWNED | EVF_LINGER0, true },
 		{ ST_FIN_WAIT1, ECONNRESET, EVF_DEAD, true },
 		{ ST_SYN_SENT, ETIMEDOUT, 0, false },
+		{ ST_SYN_SENT, 0, EVF_OWNED, false },
 	};
 	static struct bench b;
 
@@ -223,6 +225,23 @@ static void test_abort_on_data(void **ctx)
 	bench_end(&b);
 }
 
+/* An RST that answers a stray segment in SYN_SENT is not how the attempt ended. */
+static void test_stray_reply_in_syn_sent(void **ctx)
+{
+	static struct bench b;
+	struct ev_close close = make_close(SOCK, ST_SYN_SENT, 0, EVF_OWNED);
+
+	bench_start(&b, false);
+	client_opens(&b, SOCK);
+	reset_told(&b, EV_RESET_SENT, SOCK, ST_SYN_SENT, true, 3);
+	close.stats = stats_at(ROLE_CLIENT, ST_SYN_SENT, false);
+	give(&b, close);
+	assert_int_equal(one(&b)->closed, CLOSED_NONE);
+	assert_int_equal(b.conns[0].opened, OPENED_ABORTED);
+	assert_int_equal(b.conns[0].reset_reason, -1);
+	bench_end(&b);
+}
+
 /* Times are of the wall clock as it was told last. */
 static void test_clock(void **ctx)
 {
@@ -253,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_owner_at_close),
 		cmocka_unit_test(test_holding),
 		cmocka_unit_test(test_abort_on_data),
+		cmocka_unit_test(test_stray_reply_in_syn_sent),
 		cmocka_unit_test(test_clock),
 	};
 

@@ -234,6 +234,23 @@ static void test_broken_size(void **state)
 	}
 }
 
+/* Larger than any event, and all there: it must not be read into a buffer for events. */
+static void test_oversized_event(void **state)
+{
+	static uint8_t file[HEADER + 65536];
+
+	for (unsigned int size = 4097; size < 65536; size += 4093) {
+		struct ev_hdr hdr = make_hdr(EV_OPEN, size, 1);
+
+		memset(file, 0, sizeof(file));
+		memcpy(file, whole, HEADER);
+		memcpy(file + HEADER, &hdr, sizeof(hdr));
+		write_file(file, sizeof(file));
+		assert_int_equal(read_back(path), -ENODATA);
+		assert_int_equal(taken_len, 0);
+	}
+}
+
 /* An event of a kind or size that is not known here is the taker's matter. */
 static void test_unknown_event(void **state)
 {
@@ -317,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_every_header_byte),
 		cmocka_unit_test(test_broken_size),
+		cmocka_unit_test(test_oversized_event),
 		cmocka_unit_test(test_unknown_event),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_flush),

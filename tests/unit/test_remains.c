@@ -250,19 +250,25 @@ static void test_reused_by_connect(void **ctx)
 	want_end(&b, 1, REMAINS_END_REUSED, 2 * SEC);
 }
 
-/* Another connect() of the same process, to elsewhere, has nothing to do with it. */
+/* Another connect() of the same process, to or from elsewhere, has nothing to do with it. */
 static void test_not_reused_by_another_connect(void **ctx)
 {
 	static struct bench b;
-	struct ev_open open = make_client(10);
 
-	bench_start(&b, true);
-	leave_minisock(&b, ST_TIME_WAIT);
-	bench_tick(&b, 2 * SEC - 2 * MS);
-	open.tuple.rport = 443;
-	give(&b, open);
-	cancel_by(&b, 100);
-	want_end(&b, 1, REMAINS_END_KILLED, 2 * SEC);
+	for (int other = 0; other < 4; other++) {
+		struct ev_open open = make_client(10);
+
+		bench_start(&b, true);
+		leave_minisock(&b, ST_TIME_WAIT);
+		bench_tick(&b, 2 * SEC - 2 * MS);
+		open.tuple.rport += other == 0;
+		open.tuple.lport = other == 1 ? LPORT + 1 : 0;
+		open.tuple.raddr[15] += other == 2;
+		open.tuple.netns_cookie += other == 3;
+		give(&b, open);
+		cancel_by(&b, 100);
+		want_end(&b, 1, REMAINS_END_KILLED, 2 * SEC);
+	}
 }
 
 /* The connect() of another process, neither. */
@@ -325,6 +331,22 @@ static void test_syn_after_the_end(void **ctx)
 	cancel_by(&b, 0);
 	b.now += 800 * MS;
 	open.srtt_us = 2000;
+	open.syn_recv_ns = b.now;
+	give(&b, open);
+	want_end(&b, 1, REMAINS_END_RESET, SEC);
+}
+
+/* One whose SYN came long before can't have taken it away either. */
+static void test_syn_before_the_end(void **ctx)
+{
+	static struct bench b;
+	struct ev_open open = make_child(10, ST_ESTABLISHED);
+
+	bench_start(&b, true);
+	leave_server_minisock(&b);
+	bench_tick(&b, SEC - MS);
+	cancel_by(&b, 0);
+	open.srtt_us = 300000;
 	open.syn_recv_ns = b.now;
 	give(&b, open);
 	want_end(&b, 1, REMAINS_END_RESET, SEC);
@@ -561,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_not_reused_by_another_process),
 		cmocka_unit_test(test_reused_by_syn),
 		cmocka_unit_test(test_syn_after_the_end),
+		cmocka_unit_test(test_syn_before_the_end),
 		cmocka_unit_test(test_other_child),
 		cmocka_unit_test(test_reused_by_request),
 		cmocka_unit_test(test_reset_sent_by_minisock),

@@ -13,7 +13,7 @@
 size_t decode_size(unsigned int kind);
 
 /*
- * Whether the size bytes at data (aligned to 8) are one whole event of this
+ * Whether the size bytes at data (aligned to 8) begin with one whole event of this
  * version, with its enumerations in range and its texts terminated.
  */
 bool decode_is_event(const void *data, size_t size);

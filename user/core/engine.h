@@ -49,7 +49,8 @@ void engine_free(struct engine *engine);
 /*
  * One event, whole and aligned to 8 bytes; size is what the source says it
  * holds. Returns 0, or -EBADMSG for one that can't be an event (wrong size,
- * kind or version); it is counted as lost and changes nothing else.
+ * kind or version); it is counted as lost, and every connection that is tracked
+ * then may have missed something.
  * Events of one socket must come in the order in which they happened.
  */
 int engine_event(struct engine *engine, const void *event, size_t size);

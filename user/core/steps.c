@@ -38,8 +38,7 @@ static void tell_index(struct engine *engine, const struct conn *conn, unsigned 
 {
 	if (i)
 		tell(engine, conn, conn->states[i - 1], conn->states[i],
-		     i > 1 || conn->start_known ? conn->entered_ns[i - 1] : 0,
-		     conn->entered_ns[i]);
+		     i > 1 || conn->start_known ? conn->entered_ns[i - 1] : 0, conn->entered_ns[i]);
 	else if (state_before(conn) != ST_NONE)
 		tell(engine, conn, state_before(conn), conn->states[0], 0, conn->entered_ns[0]);
 }
