@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The live tests: real connections in network namespaces, told by connlife.
+Run as root: /usr/bin/python3 -m pytest tests/live
+
+Without root, the program or a tool they skip and say why.
+"""
+import os
+import shutil
+import signal
+import stat
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from netlab import remove_stale  # noqa: E402
+from stage import Lab  # noqa: E402
+from tracer import PROGRAM, Tracer  # noqa: E402
+from world import World  # noqa: E402
+
+TOOLS = ("ip", "ss", "nft", "unshare", "setpriv", "mount")
+
+# The scenarios are judged when their TIME_WAITs are over: nearly last. The
+# storm comes after them, so that nobody else's events are lost in it.
+LATE_MODULES = {"test_scenarios": 1, "test_storm": 2}
+
+
+def missing_condition():
+    """Why nothing can be tested here, or None."""
+    if os.geteuid():
+        return "needs root: network namespaces and BPF"
+    if not os.access(PROGRAM, os.X_OK):
+        return f"{PROGRAM} is not built (make)"
+    if not os.path.exists("/sys/kernel/btf/vmlinux"):
+        return "this kernel has no BTF (/sys/kernel/btf/vmlinux)"
+    tools = [tool for tool in TOOLS if not shutil.which(tool)]
+    if tools:
+        return f"missing: {' '.join(tools)}"
+    return None
+
+
+def pytest_configure():
+    """A SIGTERM ends the session as Ctrl-C does: what was made is removed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    reason = missing_condition()
+    items.sort(key=lambda item: LATE_MODULES.get(item.module.__name__, 0))
+    for item in items:
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def world(request, tmp_path_factory):
+    """The chosen scenarios, played when the session begins; None if none is chosen."""
+    names = [item.callspec.params["name"] for item in request.session.items
+             if item.module.__name__ == "test_scenarios" and hasattr(item, "callspec")]
+    remove_stale()
+    if not names:
+        yield None
+        return
+    world = World(str(tmp_path_factory.mktemp("world")), names)
+    yield world
+    world.end()
+
+
+@pytest.fixture(scope="session")
+def public_program(tmp_path_factory):
+    """A copy that anybody may run, wherever the build lies."""
+    directory = tmp_path_factory.mktemp("public")
+    for part in (directory, directory.parent, directory.parent.parent):
+        os.chmod(part, stat.S_IMODE(os.stat(part).st_mode) | 0o055)
+    return shutil.copy(PROGRAM, directory / "connlife")
+
+
+@pytest.fixture
+def lab(request):
+    """Two namespaces for one test."""
+    lab = Lab(request.node.name)
+    yield lab
+    lab.end()
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """trace(name, *arguments) starts connlife and waits until it traces."""
+    tracers = []
+
+    def start(name, *arguments, ready=True):
+        tracer = Tracer(str(tmp_path), name, *arguments)
+        tracers.append(tracer)
+        return tracer.wait_ready() if ready else tracer
+
+    yield start
+    for tracer in tracers:
+        tracer.kill()

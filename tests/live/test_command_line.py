@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starting, stopping, and every way in which that can fail."""
+import ctypes
+import os
+import platform
+import shutil
+import signal
+import struct
+import time
+
+import pytest
+
+from netlab import eventually
+from tracer import PROGRAM, as_nobody, finished, run_program
+
+def one_line(done, status=1):
+    assert done.returncode == status, done
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("connlife: "), done.stderr
+    assert done.stdout == ""
+    return lines[0]
+
+
+def test_without_root(public_program):
+    assert "root" in one_line(as_nobody(public_program, "life"))
+
+
+@pytest.mark.parametrize("option", ["-h", "-V", "--help", "--version"])
+def test_help_without_root(public_program, option):
+    done = as_nobody(public_program, option)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "connlife" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--no-such-option"], ["-L", "65536"], ["-L", "0"], ["-L", ""], ["-D", "http"],
+    ["-p", "0"], ["-p", "x"], ["-p", "-1"], ["-4", "-6"], ["-a", "10.77.0.0/33"], ["-a", "10.77"],
+    ["-a", "fd77::/129"], ["--duration", "0"], ["--duration", "1s"], ["--ring-size", "12345"],
+    ["--ring-size", "0"], ["--max-connections", "0"], ["no-such-command"], ["life", "states"],
+    ["--json", "-s"], ["-L"], ["--read"]])
+def test_wrong_usage(arguments):
+    done = run_program(*arguments)
+    assert done.returncode == 2, done
+    assert done.stdout == "" and "connlife" in done.stderr
+
+
+def test_unknown_namespace():
+    assert "no-such-netns" in one_line(run_program("--netns", "no-such-netns"))
+
+
+def test_unknown_cgroup():
+    assert "/no/such/cgroup" in one_line(run_program("--cgroup", "/no/such/cgroup"))
+
+
+def test_recording_that_is_none(tmp_path):
+    missing = tmp_path / "missing"
+    assert str(missing) in one_line(run_program("--read", str(missing)))
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(b"not a recording, by no means" * 100)
+    done = run_program("--read", str(garbage))
+    assert done.returncode == 1 and str(garbage) in done.stderr, done
+    assert done.stdout == "" or done.stdout.count("\n") == 1  # the header of the table
+
+
+def test_record_to_nowhere(tmp_path):
+    target = tmp_path / "missing" / "recording"
+    done = run_program("--json", "--record", str(target), "--duration", "1")
+    assert str(target) in one_line(done)
+
+
+def test_without_btf(tmp_path):
+    hidden = tmp_path / "empty"
+    hidden.mkdir()
+    done = run_program("-m", "sh", "-c",
+                       f"mount --make-rprivate / && mount --bind {hidden} /sys/kernel/btf && "
+                       f"exec {PROGRAM} life", program="unshare")
+    assert "BTF" in one_line(done).upper()
+
+
+def _refuse_bpf():
+    """In the child: bpf(2) fails with EPERM from here on (seccomp(2))."""
+    numbers = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+    program = b"".join(struct.pack("HBBI", *step) for step in (
+        (0x20, 0, 0, 0),  # load the number of the call
+        (0x15, 0, 1, numbers[platform.machine()]),
+        (0x06, 0, 0, 0x00050000 | 1),  # SECCOMP_RET_ERRNO, EPERM
+        (0x06, 0, 0, 0x7fff0000)))  # SECCOMP_RET_ALLOW
+    buffer = ctypes.create_string_buffer(program)
+    filter_program = struct.pack("HxxxxxxP", 4, ctypes.addressof(buffer))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filter_program, 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def test_bpf_refused():
+    assert "bpf" in one_line(run_program("life", preexec_fn=_refuse_bpf))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signal(trace, how):
+    tracer = trace("signal", "life", "--json")
+    assert tracer.stop(how) == 0
+    lines = tracer.stderr().splitlines()
+    assert lines[0] == "connlife: tracing"
+    assert lines[1].startswith("connlife: ") and "connections seen" in lines[1]
+
+
+def test_duration(trace):
+    began = time.monotonic()
+    tracer = trace("duration", "--json", "--duration", "2")
+    assert tracer.wait() == 0
+    assert 1.9 < time.monotonic() - began < 8
+
+
+def test_reader_that_goes(trace, tmp_path):
+    """Standard output is closed at the other end: it ends, without a crash."""
+    done = run_program("-c", f"{PROGRAM} life --duration 2 | true; :", program="sh")
+    assert done.returncode == 0
+    assert "Broken" not in done.stderr
+
+
+def programs_of(pid):
+    """The BPF programs that a process holds, by /proc."""
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+            found.update(int(line.split()[1]) for line in info if line.startswith("prog_id:"))
+    return found
+
+
+def is_loaded(program):
+    """BPF_PROG_GET_FD_BY_ID, by bpftool."""
+    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
+    return run_program("prog", "show", "id", str(program), program=bpftool).returncode == 0
+
+
+@pytest.mark.skipif(not (shutil.which("bpftool") or os.path.exists("/usr/sbin/bpftool")),
+                    reason="bpftool is not installed")
+def test_nothing_stays_attached(trace):
+    """After its end no BPF program of it is left in the kernel."""
+    tracer = trace("attached", "life", "--json")
+    programs = programs_of(tracer.pid)
+    assert programs and all(is_loaded(program) for program in programs)
+    finished(tracer)
+    eventually(lambda: not any(is_loaded(program) for program in programs), "they are gone")

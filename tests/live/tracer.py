@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs connlife: starts it, waits until it traces, ends it, reads what it said."""
+import json
+import os
+import signal
+import subprocess
+
+from netlab import eventually
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM = os.path.abspath(os.environ.get("CONNLIFE") or os.path.join(REPOSITORY, "build/connlife"))
+START_S = 40  # many may start at once, each looking into some hundred namespaces
+STOP_S = 15
+REBIRTH_S = 3.5  # until connlife may be sure of how a minisock went (no SYN took its place)
+
+
+class Tracer:
+    """One run of connlife with its output in files of a directory."""
+
+    def __init__(self, directory, name, *arguments):
+        self.out_path = os.path.join(directory, name + ".out")
+        self.err_path = os.path.join(directory, name + ".err")
+        self._read_to = 0
+        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
+            self._process = subprocess.Popen([PROGRAM, *arguments], stdout=out, stderr=err,
+                                             stdin=subprocess.DEVNULL)
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def wait_ready(self):
+        def is_tracing():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"connlife ended with {self._process.returncode}: "
+                                   f"{self.stderr()}")
+            return "connlife: tracing" in self.stderr().splitlines()
+
+        eventually(is_tracing, "connlife: tracing", START_S)
+        return self
+
+    def stop(self, how=signal.SIGINT):
+        """Ends it and gives its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        return self.wait()
+
+    def wait(self, timeout=STOP_S):
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait(STOP_S)
+
+    def stderr(self):
+        with open(self.err_path) as err:
+            return err.read()
+
+    def text(self):
+        with open(self.out_path) as out:
+            return out.read()
+
+    def records(self):
+        return [json.loads(line) for line in self.text().splitlines()]
+
+    def new_records(self):
+        """Those that came since this was asked last."""
+        with open(self.out_path, "rb") as out:
+            out.seek(self._read_to)
+            fresh = out.read()
+        fresh = fresh[:fresh.rfind(b"\n") + 1]
+        self._read_to += len(fresh)
+        return [json.loads(line) for line in fresh.splitlines()]
+
+
+def finished(*tracers):
+    """Stops them all; every one must end with 0."""
+    for tracer in tracers:
+        status = tracer.stop()
+        assert status == 0, f"exit {status}: {tracer.stderr()}"
+
+
+def run_program(*arguments, program=None, timeout=20, **keywords):
+    """A run that ends by itself."""
+    return subprocess.run([program or PROGRAM, *arguments], capture_output=True, text=True,
+                          timeout=timeout, stdin=subprocess.DEVNULL, **keywords)
+
+
+def as_nobody(program, *arguments):
+    """The same without root."""
+    return run_program("--reuid", "65534", "--regid", "65534", "--clear-groups", str(program),
+                       *arguments, program="setpriv")

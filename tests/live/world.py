@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+All chosen scenarios, played at once under two tracers, one with --whole. It
+is played once for the whole session; TIME_WAIT takes its minute meanwhile.
+
+On a host with traffic of its own that floods the tracers, give these a filter
+that lets the scenarios pass: CONNLIFE_LIVE_ARGS='-a 10.77.0.0/24 -a fd77::/64
+-a 127.77.0.0/16'.
+"""
+import collections
+import concurrent.futures
+import os
+import time
+
+import scen_close
+import scen_open
+import scen_owner
+import scen_reset
+import scen_timewait
+import scen_trouble
+from expect import SECOND, complaints_about
+from stage import Lab, scenarios
+from tracer import Tracer
+
+MODULES = (scen_close, scen_open, scen_owner, scen_reset, scen_timewait, scen_trouble)
+AT_ONCE = 12
+RING_SIZE = "64M"  # others may be busy on this host too
+PLAY_S = 60  # for all of them
+LAST_S = 67  # TIME_WAIT, what the timer wheel adds, and the wait for a rebirth after a reset
+
+
+def _all(pool, names, action):
+    """action(name) for all of them at once; the first error is raised."""
+    done, late = concurrent.futures.wait([pool.submit(action, name) for name in names], PLAY_S)
+    for future in done:
+        future.result()
+    if late:
+        raise TimeoutError(f"{len(late)} scenarios did not end")
+
+
+class World:
+    def __init__(self, directory, names):
+        self._labs = {}
+        self._records = {}
+        self._tracers = {}
+        self._finished = False
+        more = os.environ.get("CONNLIFE_LIVE_ARGS", "").split()
+        try:
+            common = ["life", "--json", "--ring-size", RING_SIZE, *more]
+            self._tracers[False] = Tracer(directory, "prompt", *common)
+            self._tracers[True] = Tracer(directory, "whole", *common, "--whole")
+            for tracer in self._tracers.values():
+                tracer.wait_ready()
+            self._play(names)
+        except BaseException:
+            self.end()
+            raise
+
+    def _play(self, names):
+        """All namespaces come first: a new one may get the inode of one that is gone."""
+        functions = scenarios()
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            _all(pool, names, self._prepare)
+            _all(pool, names, lambda name: self._labs[name].play(functions[name]))
+
+    def _prepare(self, name):
+        self._labs[name] = Lab(name)
+
+    def lab(self, name):
+        return self._labs[name]
+
+    def stderr(self, is_whole):
+        return self._tracers[is_whole].stderr()
+
+    def finish(self):
+        """Waits for the last TIME_WAIT, ends the tracers and reads what they said."""
+        if self._finished:
+            return
+        self._finished = True
+        deadline = max(lab.end_ns for lab in self._labs.values()) + LAST_S * SECOND
+        told = collections.Counter()
+        while self._awaits(told) and time.time_ns() < deadline:
+            time.sleep(0.2)
+        for is_whole, tracer in self._tracers.items():
+            status = tracer.stop()
+            if status:
+                raise RuntimeError(f"connlife ended with {status}: {tracer.stderr()}")
+            self._records[is_whole] = tracer.records()
+
+    def _awaits(self, told):
+        """Whether --whole has still to tell of a scenario; told counts records by namespace."""
+        told.update(record["netns"] for record in self._tracers[True].new_records())
+        return any(told[lab.c.inode] + told[lab.s.inode] < len(lab.wanted)
+                   for lab in self._labs.values())
+
+    def complaints(self, name, is_whole):
+        lab = self._labs[name]
+        inodes = {lab.c.inode, lab.s.inode}
+        own = [record for record in self._records[is_whole]
+               if record["netns"] in inodes and lab.played(record)]
+        return complaints_about(own, lab.wanted, is_whole, (lab.begin_ns, lab.end_ns))
+
+    def end(self):
+        for tracer in self._tracers.values():
+            tracer.kill()
+        for lab in self._labs.values():
+            lab.end()
