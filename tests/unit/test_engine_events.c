@@ -492,6 +492,40 @@ static void test_event_time_releases(void **ctx)
 	bench_end(&b);
 }
 
+/*
+ * A source stamps what it says itself when it reads, which is later than the
+ * events that it reads next: a reset among them still belongs to the close.
+ */
+static void test_source_time_does_not_release(void **ctx)
+{
+	static const enum ev_kind kinds[] = { EV_CGROUP, EV_CLOCK };
+	static struct bench b;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct ev_cgroup cgroup = { .hdr = make_hdr(EV_CGROUP, sizeof(cgroup), 0) };
+		struct ev_clock clock = { .hdr = make_hdr(EV_CLOCK, sizeof(clock), 0) };
+		struct ev_close close =
+			make_close(SOCK, ST_ESTABLISHED, 0, EVF_OWNED | EVF_HAS_FILE);
+		uint64_t late;
+
+		bench_start(&b, false);
+		late = b.now + 2 * HOLD_MAX;
+		cgroup.hdr.ts_ns = clock.hdr.ts_ns = late;
+		if (kinds[i] == EV_CGROUP)
+			assert_int_equal(engine_event(b.engine, &cgroup, sizeof(cgroup)), 0);
+		else
+			assert_int_equal(engine_event(b.engine, &clock, sizeof(clock)), 0);
+		lead_to(&b, SOCK, ROLE_CLIENT, ST_ESTABLISHED);
+		give(&b, close);
+		client_opens(&b, 50);
+		b.pace = 10 * US;
+		reset_told(&b, EV_RESET_SENT, SOCK, ST_CLOSE, false, 14);
+		assert_int_equal(b.conns_len, 1);
+		assert_int_equal(b.conns[0].closed, CLOSED_RST_SENT);
+		bench_end(&b);
+	}
+}
+
 static void test_unknown_is_counted(void **ctx)
 {
 	static struct bench b;
@@ -525,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_reset_changes_held),
 		cmocka_unit_test(test_reset_too_late),
 		cmocka_unit_test(test_event_time_releases),
+		cmocka_unit_test(test_source_time_does_not_release),
 		cmocka_unit_test(test_unknown_is_counted),
 	};
 

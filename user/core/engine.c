@@ -206,7 +206,8 @@ int engine_event(struct engine *engine, const void *event, size_t size)
 		return -EBADMSG;
 	}
 	engine->counts.events++;
-	if (hdr->ts_ns > engine->now_ns)
+	/* the source stamps its own events when it reads, later than what it reads next */
+	if (hdr->kind < EV_CLOCK && hdr->ts_ns > engine->now_ns)
 		engine->now_ns = hdr->ts_ns;
 	release_due(engine);
 	dispatch(engine, event);
