@@ -48,4 +48,27 @@ static __always_inline bool tcp_is_mptcp(const struct tcp_sock *tp)
 	return bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
+/* The registers that a task brought into the kernel, by architecture. Drop never. */
+struct pt_regs___x86 {
+	unsigned long orig_ax;
+} __attribute__((preserve_access_index));
+
+struct pt_regs___arm64 {
+	__s32 syscallno;
+} __attribute__((preserve_access_index));
+
+/* Both hold -1 where the task came in by an interrupt. */
+static __always_inline bool task_is_in_syscall(struct task_struct *task)
+{
+	void *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+
+	if (bpf_core_field_exists(x86->orig_ax))
+		return (__s64)BPF_CORE_READ(x86, orig_ax) >= 0;
+	if (bpf_core_field_exists(arm64->syscallno))
+		return BPF_CORE_READ(arm64, syscallno) >= 0;
+	return false;
+}
+
 #endif

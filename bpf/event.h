@@ -213,7 +213,7 @@ enum ev_minisock_what {
 struct ev_minisock_timer {
 	struct ev_hdr hdr;
 	__u64 time_wait_ns; /* when TIME_WAIT began by the timer's deadline; 0 unknown */
-	__u32 pid; /* current, where its own stack is running; else 0 */
+	__u32 pid; /* whose system call does it; 0: an interrupt */
 	__u8 what; /* enum ev_minisock_what */
 	__u8 substate; /* ST_TIME_WAIT or ST_FIN_WAIT2 */
 	__u8 netns_dying;

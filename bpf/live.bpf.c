@@ -384,16 +384,17 @@ static __always_inline __u64 time_wait_began(const struct timer_list *timer, __u
 }
 
 /*
- * The task that runs this on its own stack, so no interrupt: softirqs have
- * stacks of their own (x86-64, arm64), and ctx lies on the current one.
+ * The task that does this by a system call of its own; 0 if an interrupt does
+ * it. Softirqs have stacks of their own (x86-64, arm64), but an interrupt that
+ * comes from user mode runs on the task's: there no system call is under way.
  */
-static __always_inline __u32 pid_of_this_stack(__u64 stack_address)
+static __always_inline __u32 pid_of_caller(__u64 stack_address)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (task->flags & PF_KTHREAD || stack_address - (__u64)task->stack >= task_stack_size)
 		return 0;
-	return task->tgid;
+	return task_is_in_syscall(task) ? task->tgid : 0;
 }
 
 static __always_inline void send_minisock_timer(void *ctx, const struct timer_list *timer,
@@ -411,7 +412,7 @@ static __always_inline void send_minisock_timer(void *ctx, const struct timer_li
 		 (__u64)BPF_CORE_READ(tw, __tw_common.skc_cookie.counter));
 	event->substate = BPF_CORE_READ(tw, tw_substate);
 	*(volatile __u64 *)&event->time_wait_ns = (__u64)ctx; /* through memory, as put_identity */
-	event->pid = pid_of_this_stack(*(volatile __u64 *)&event->time_wait_ns);
+	event->pid = pid_of_caller(*(volatile __u64 *)&event->time_wait_ns);
 	event->time_wait_ns =
 		event->substate == ST_TIME_WAIT ? time_wait_began(timer, event->hdr.ts_ns) : 0;
 	event->what = what;

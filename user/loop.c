@@ -122,13 +122,14 @@ static void check_recorder(struct loop *loop)
 		tell_record_error(loop, recorder_flush(loop->recorder));
 }
 
-/* Lets go of what waits, and says what was seen. */
-static int finish(struct loop *loop, int exit_code)
+/* Lets go of what waits (of a recording cut off, that would be guessing), and says what was seen. */
+static int finish(struct loop *loop, bool is_whole, int exit_code)
 {
 	struct engine_counts counts;
 	int err;
 
-	engine_finish(loop->engine);
+	if (is_whole)
+		engine_finish(loop->engine);
 	if (!output_flush(loop->output))
 		exit_code = EXIT_FAILURE;
 	if (loop->recorder) {
@@ -172,7 +173,7 @@ int loop_recording(const struct options *options)
 	err = recording_read(options->read_path, take_event, &loop, &stop);
 	if (err)
 		exit_code = EXIT_FAILURE;
-	exit_code = finish(&loop, exit_code);
+	exit_code = finish(&loop, !err, exit_code);
 	close_loop(&loop);
 	return exit_code;
 }
@@ -271,7 +272,7 @@ int loop_live(const struct options *options)
 	live = open_live(options, &filter);
 	if (!live)
 		goto out;
-	exit_code = finish(&loop, run(&loop, live));
+	exit_code = finish(&loop, true, run(&loop, live));
 out:
 	live_close(live);
 	close_loop(&loop);

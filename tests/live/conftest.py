@@ -13,6 +13,7 @@ import sys
 
 import pytest
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from netlab import remove_stale  # noqa: E402

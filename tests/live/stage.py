@@ -152,11 +152,12 @@ class Lab:
         return actor
 
     def played(self, record):
-        """Whether it began while this was played: inodes of namespaces come again."""
-        if record["start"] is None:
+        """Whether it is of the time when this was played: inodes of namespaces come again."""
+        moment = record["start"] or record["end"]
+        if moment is None:
             return True
         slack = SECOND // 4
-        return self.begin_ns - slack <= parse_time(record["start"]) <= self.end_ns + slack
+        return self.begin_ns - slack <= parse_time(moment) <= self.end_ns + slack
 
     def end_actors(self):
         while self._actors:

@@ -1,22 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can't be told in full is told as such: nothing is dropped in silence or made up."""
 import collections
-import os
-import re
-import socket
-import subprocess
 import threading
 import time
 
-import pytest
+from load import run_storm
+from stage import close_client_first
+from tracer import finished
 
-from netlab import DEVICE, eventually
-from stage import PORT, close_client_first
-from tracer import PROGRAM, finished
-
-NOBODY4 = "10.77.0.98"
-TCP_SYNCNT = 7
-LOAD = os.path.join(os.path.dirname(PROGRAM), "load")
 WHOLE_PATHS = {
     ("SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"),
     ("SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "CLOSING"),
@@ -28,28 +19,10 @@ def states(record):
     return tuple(step["state"] for step in record["states"])
 
 
-def start_storm(side, connections):
-    if not os.access(LOAD, os.X_OK):
-        pytest.skip(f"{LOAD} is not built")
-    with side.entered():
-        return subprocess.Popen([LOAD, "--connections", str(connections)],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def storm(side, connections):
-    process = start_storm(side, connections)
-    _out, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-
-
-def lost(tracer):
-    return int(re.search(r"(\d+) lost", tracer.stderr()).group(1))
-
-
 def test_full_ring(lab, trace):
     """A ring far too small: losses are counted, and no half life is told as a whole one."""
     tracer = trace("small", "life", "--json", "--ring-size", "4096", "--netns", lab.c.name)
-    storm(lab.c, 3000)
+    run_storm(lab.c, 3000)
     time.sleep(2.5)  # it looks again at what is there after a loss
     for number in range(5):  # one of them in peace, if others are busy on this host
         pair = lab.pair(cport=5001 + number)
@@ -57,7 +30,7 @@ def test_full_ring(lab, trace):
         close_client_first(pair)
         time.sleep(0.2)
     finished(tracer)
-    assert lost(tracer) > 0, tracer.stderr()
+    assert tracer.lost() > 0, tracer.stderr()
     records = [record for record in tracer.records() if record["netns"] == lab.c.inode]
     # closed before the last ACK came, a server may also go from SYN_RECV to a later state
     wrong = [record for record in records if record["complete"] and
@@ -129,42 +102,3 @@ def test_start_amid_traffic(lab, trace):
     complete = collections.Counter(record["lport"] for record in records
                                    if record["netns"] == lab.c.inode and record["complete"])
     assert after and after <= complete.keys()
-
-
-def test_hook_in_a_hook(lab, trace):
-    """
-    A timer may interrupt a hook and run into the same one; the kernel then
-    skips the inner (bpf_prog_info.recursion_misses). That is a loss too.
-    """
-    ports = range(10_000, 12_000)
-    tracer = trace("timers", "life", "--json")
-    lab.c.run("ip", "neigh", "replace", NOBODY4, "dev", DEVICE, "nud", "permanent",
-              "lladdr", "02:00:00:00:77:fe")
-    load = start_storm(lab.s, 80_000)
-    try:
-        clients = [hopeless_client(lab.c, port) for port in ports]
-        eventually(lambda: not lab.c.sockets("syn-sent"), "all timed out", 15)
-    finally:
-        load.communicate(timeout=60)
-    for client in clients:
-        client.close()
-    time.sleep(3)  # it looks again at what is there after a loss
-    finished(tracer)
-    records = [record for record in tracer.records() if record["netns"] == lab.c.inode]
-    odd = [record for record in records
-           if not record["complete"] or record["opened"] != "timed_out"]
-    untold = set(ports) - {record["lport"] for record in records}
-    assert lost(tracer) > 0 or not (odd or untold), (
-        f"0 lost, but {len(untold)} connections never told, {len(odd)} told in part")
-    assert not untold, f"{len(untold)} connections are gone and still counted as live"
-    assert all("lost_events" in record["incomplete_because"] for record in odd), odd[:3]
-
-
-def hopeless_client(side, port):
-    """In SYN_SENT, for as long as one repeated SYN takes."""
-    client = side.socket()
-    client.bind(("", port))
-    client.setblocking(False)
-    client.setsockopt(socket.IPPROTO_TCP, TCP_SYNCNT, 1)
-    client.connect_ex((NOBODY4, PORT))
-    return client

@@ -2,6 +2,7 @@
 """Runs connlife: starts it, waits until it traces, ends it, reads what it said."""
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -59,6 +60,10 @@ class Tracer:
     def stderr(self):
         with open(self.err_path) as err:
             return err.read()
+
+    def lost(self):
+        """How many events it says it lost."""
+        return int(re.search(r"(\d+) lost", self.stderr()).group(1))
 
     def text(self):
         with open(self.out_path) as out:

@@ -74,6 +74,7 @@ struct conn {
 	bool reset_was_reply : 1;
 	bool has_stats : 1;
 	bool cancel_in_time_wait : 1;
+	bool cancelled_by_task : 1;
 };
 
 struct conn_list {

@@ -29,6 +29,8 @@ static void refresh(struct conn *conn, const struct ev_hdr *hdr, const struct ev
 	if (!conn->cookie)
 		conn->cookie = hdr->cookie;
 	conn->owner.uid = owner->uid;
+	/* a client's own is set after its step to ESTABLISHED */
+	conn->syn_data |= !!(sock->flags & EVF_SYN_DATA);
 	life_take_owner(conn, owner, sock->owner_source);
 	if (!conn->tuple.lport)
 		conn->tuple.lport = lport;
@@ -44,13 +46,11 @@ static void check_gap(struct conn *conn, uint8_t old_state)
 	conn_enter(conn, old_state, 0);
 }
 
-static void establish(struct engine *engine, struct conn *conn, const struct ev_sock *sock,
-		      uint32_t retrans)
+static void establish(struct engine *engine, struct conn *conn, uint32_t retrans)
 {
 	conn->established = true;
 	if (conn->role != ROLE_SERVER)
 		conn->open_retrans = retrans;
-	conn->syn_data = !!(sock->flags & EVF_SYN_DATA);
 	if (engine->options.whole)
 		remains_reborn(engine, &conn->tuple, conn->entered_ns[0]);
 }
@@ -64,7 +64,7 @@ static void step_to(struct engine *engine, struct conn *conn, const struct ev_so
 	conn_enter(conn, sock->new_state, ts_ns);
 	/* SYN_RECV may also end in FIN_WAIT1: closed before its last ACK came */
 	if (!conn->established && sock->new_state != ST_SYN_RECV)
-		establish(engine, conn, sock, retrans);
+		establish(engine, conn, retrans);
 	if (wanted_decide(engine, conn, false))
 		steps_tell(engine, conn);
 }

@@ -177,6 +177,13 @@ static void await_rebirth(struct engine *engine, struct conn *conn)
 	map_put(&engine->by_tuple, tuple_key(&conn->tuple), conn->self);
 }
 
+/* Taken away by a system call that is no connect(): `ss -K`, unless it just expires. */
+static void await_expiry(struct engine *engine, struct conn *conn)
+{
+	conn->cancelled_by_task = true;
+	conn_move(&engine->pool, conn, CONN_CANCELLED);
+}
+
 static void cancelled(struct engine *engine, struct conn *conn,
 		      const struct ev_minisock_timer *event)
 {
@@ -186,11 +193,10 @@ static void cancelled(struct engine *engine, struct conn *conn,
 	conn->ended_ns = event->hdr.ts_ns;
 	if (event->netns_dying)
 		end(engine, conn, REMAINS_END_NAMESPACE, event->hdr.ts_ns);
+	else if (event->pid && is_taken_by_connect(engine, conn, event))
+		end(engine, conn, REMAINS_END_REUSED, event->hdr.ts_ns);
 	else if (event->pid)
-		end(engine, conn,
-		    is_taken_by_connect(engine, conn, event) ? REMAINS_END_REUSED
-							     : REMAINS_END_KILLED,
-		    event->hdr.ts_ns);
+		await_expiry(engine, conn);
 	else if (conn->reset_sent_ns > conn->closed_ns)
 		end(engine, conn, REMAINS_END_RESET, event->hdr.ts_ns);
 	else
@@ -202,6 +208,7 @@ static void restarted(struct engine *engine, struct conn *conn,
 {
 	conn->ended_ns = 0;
 	conn->cancel_in_time_wait = false;
+	conn->cancelled_by_task = false;
 	if (conn->phase == CONN_CANCELLED) {
 		remains_forget(engine, conn);
 		conn_move(&engine->pool, conn, CONN_REMAINING);
@@ -274,7 +281,9 @@ void remains_release(struct engine *engine)
 	struct conn *remaining = conn_oldest(&engine->pool, CONN_REMAINING);
 
 	if (cancelled && cancelled->ended_ns + REBIRTH_WAIT_NS == remains_due(engine))
-		end(engine, cancelled, REMAINS_END_RESET, cancelled->ended_ns);
+		end(engine, cancelled,
+		    cancelled->cancelled_by_task ? REMAINS_END_KILLED : REMAINS_END_RESET,
+		    cancelled->ended_ns);
 	else if (remaining)
 		engine_give_up(engine, remaining);
 }
