@@ -269,7 +269,8 @@ enum ev_lost_why {
 	LOST_STORAGE = 1, /* a socket's storage could not be made */
 	LOST_UNDECODABLE = 2, /* the user half did not know the event */
 	LOST_WALK = 3, /* a hash chain longer than is followed */
-	LOST_MAX = 4,
+	LOST_NESTED = 4, /* a hook that interrupted itself, which the kernel leaves out */
+	LOST_MAX = 5,
 };
 
 struct ev_lost {

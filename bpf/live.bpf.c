@@ -36,6 +36,23 @@ const volatile __u64 tw_timer_handler; /* its address: the timers of minisocks *
 const volatile __u64 jiffy_ns = 4000000;
 const volatile __u64 task_stack_size = 16384;
 
+__u64 nested_told; /* transitions that nested_set_state told */
+
+/* Whether inet_sock_set_state is at work on this CPU, and was interrupted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} busy_map SEC(".maps");
+
+static __always_inline __u32 *this_cpu_busy(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&busy_map, &zero);
+}
+
 static __always_inline void note_listener(const struct sock *sk)
 {
 	struct sock_note *note = make_note(sk);
@@ -82,6 +99,11 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 		note->user.pid = 0; /* another life of the same socket */
 		note->user_source = OWNER_UNKNOWN;
 		note->syn_recv_ns = 0;
+	}
+	if (!may_be_wanted(sk, tp, old, new)) {
+		if (note)
+			note->wanted = WANTED_NO;
+		return;
 	}
 	open = reserve_event(sizeof(*open));
 	if (!open)
@@ -201,26 +223,54 @@ static __always_inline void on_transition(const struct sock *sk, const struct tc
 		forget_unwanted(sk, tp, note);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
+static __always_inline void on_set_state(const struct sock *sk, int old, int new)
 {
 	const struct tcp_sock *tp;
 
 	/* the same state again is a repeated close(); 262 is MPTCP's own socket, not TCP */
 	if (old == new || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	if (new == ST_LISTEN) {
 		note_listener(sk);
-		return 0;
+		return;
 	}
 	if (old == ST_LISTEN) {
 		if (new == ST_SYN_RECV)
 			note_child(sk);
-		return 0;
+		return;
 	}
 	tp = bpf_skc_to_tcp_sock((void *)sk);
 	if (tp)
 		on_transition(sk, tp, old, new);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
+{
+	__u32 *busy = this_cpu_busy();
+
+	if (!busy)
+		return 0;
+	*busy = 1;
+	on_set_state(sk, old, new);
+	*busy = 0;
+	return 0;
+}
+
+/*
+ * The kernel does not run a program inside itself: a transition in a softirq
+ * that interrupts the program above on this CPU would be lost. This second one
+ * is there for it and for nothing else.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int new)
+{
+	__u32 *busy = this_cpu_busy();
+
+	if (!busy || !*(volatile __u32 *)busy)
+		return 0;
+	__sync_fetch_and_add(&nested_told, 1);
+	on_set_state(sk, old, new);
 	return 0;
 }
 
@@ -233,7 +283,7 @@ int BPF_PROG(tcp_destroy_sock, const struct sock *sk)
 {
 	struct ev_destroy *destroy;
 
-	if (!lost[LOST_RING_FULL] || !was_wanted(note_of(sk)))
+	if (!(lost[LOST_RING_FULL] | lost[LOST_NESTED]) || !was_wanted(note_of(sk)))
 		return 0;
 	destroy = reserve_event(sizeof(*destroy));
 	if (!destroy)

@@ -34,6 +34,46 @@ static __always_inline bool is_wanted(const struct sock *sk, const struct ev_tup
 	return !(filter.pid && sock->owner_source == OWNER_CONNECT && owner->pid != filter.pid);
 }
 
+/* Before any room is taken in the ring: storms of others must not fill it. */
+static __always_inline bool may_be_wanted(const struct sock *sk, const struct tcp_sock *tp, int old,
+					  int new)
+{
+	struct ev_tuple tuple;
+
+	if (!filter.active)
+		return true;
+	fill_tuple(&tuple, sk, tp, new);
+	if (filter_tuple(&filter, &tuple) == FILTER_NO)
+		return false;
+	return !filter.cgroup_id || is_below_cgroup(sk);
+}
+
+/* Read by probe: a minisock is reached through its timer. Its process is not known. */
+static __always_inline bool minisock_may_be_wanted(const struct inet_timewait_sock *tw)
+{
+	const struct sock_common *common = &tw->__tw_common;
+	struct ev_tuple tuple = {};
+
+	if (!filter.active)
+		return true;
+	if (BPF_CORE_READ(common, skc_family) == AF_INET6) {
+		tuple.family = 6;
+		BPF_CORE_READ_INTO(&tuple.laddr, common, skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&tuple.raddr, common, skc_v6_daddr);
+		if (is_v4_mapped(tuple.raddr))
+			tuple.family = 4;
+	} else {
+		tuple.family = 4;
+		fill_v4(tuple.laddr, BPF_CORE_READ(common, skc_rcv_saddr));
+		fill_v4(tuple.raddr, BPF_CORE_READ(common, skc_daddr));
+	}
+	tuple.netns_cookie = BPF_CORE_READ(common, skc_net.net, net_cookie);
+	tuple.netns_inum = BPF_CORE_READ(common, skc_net.net, ns.inum);
+	tuple.lport = bpf_ntohs(BPF_CORE_READ(tw, tw_sport));
+	tuple.rport = bpf_ntohs(BPF_CORE_READ(common, skc_dport));
+	return filter_tuple(&filter, &tuple) != FILTER_NO;
+}
+
 /* Asks, and remembers the answer with the socket. */
 static __always_inline bool decide(const struct sock *sk, struct sock_note *note,
 				   const struct ev_tuple *tuple, const struct ev_sock *sock,

@@ -18,6 +18,8 @@
 
 #define EXIT_USAGE 2
 #define RING_BYTES_DEFAULT (8U << 20)
+/* Of a host's 262,144 TIME_WAITs (tcp_max_tw_buckets) all may expire in one slot of the timer wheel. */
+#define RING_BYTES_WHOLE (32U << 20)
 #define RING_BYTES_MIN 4096U
 #define RING_BYTES_MAX (1U << 30)
 #define CONNECTIONS_MAX 100000000U
@@ -69,7 +71,8 @@ static const struct argp_option known[] = {
 	{ "record", KEY_RECORD, "FILE", 0, "also write the raw events to FILE", 0 },
 	{ NULL, 0, NULL, 0, "Running:", 4 },
 	{ "duration", KEY_DURATION, "SECONDS", 0, "stop after this time", 0 },
-	{ "ring-size", KEY_RING_SIZE, "BYTES", 0, "of the ring buffer, a power of two (8M)", 0 },
+	{ "ring-size", KEY_RING_SIZE, "BYTES", 0,
+	  "of the ring buffer, a power of two (8M; 32M with --whole)", 0 },
 	{ "max-connections", KEY_MAX_CONNECTIONS, "N", 0, "tracked at once", 0 },
 	{ "verbose", 'v', NULL, 0, "counts every 10 s, and what the BPF loader says", 0 },
 	{ NULL, 'h', NULL, 0, "the same as --help", -1 },
@@ -308,9 +311,10 @@ void options_parse(struct options *options, int argc, char **argv)
 {
 	static const struct argp argp = { known, parse, "[COMMAND]", doc, NULL, NULL, NULL };
 
-	*options = (struct options){ .ring_bytes = RING_BYTES_DEFAULT,
-				     .max_connections = default_connections() };
+	*options = (struct options){ .max_connections = default_connections() };
 	argp_err_exit_status = EXIT_USAGE;
 	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
 	argp_parse(&argp, argc, argv, 0, NULL, options);
+	if (!options->ring_bytes)
+		options->ring_bytes = options->whole ? RING_BYTES_WHOLE : RING_BYTES_DEFAULT;
 }

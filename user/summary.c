@@ -11,11 +11,13 @@ static const char *const loss_words[LOST_MAX] = {
 	[LOST_STORAGE] = "sockets without storage: their owner may be unknown",
 	[LOST_UNDECODABLE] = "events that could not be decoded",
 	[LOST_WALK] = "hash chains too long to find a TIME_WAIT in",
+	[LOST_NESTED] = "events lost because a hook interrupted itself",
 };
 
 void summary_print(const struct engine_counts *counts, const struct options *options)
 {
-	uint64_t lost = counts->lost[LOST_RING_FULL] + counts->lost[LOST_UNDECODABLE];
+	uint64_t lost = counts->lost[LOST_RING_FULL] + counts->lost[LOST_UNDECODABLE] +
+			counts->lost[LOST_NESTED];
 
 	log_line("%" PRIu64 " connections seen (%" PRIu64 " preexisting), %" PRIu64
 		 " live; %" PRIu64 " events, %" PRIu64 " lost",

@@ -18,7 +18,8 @@ void scan_begin(struct engine *engine, const struct ev_scan *event)
 
 static void add_found(struct engine *engine, const struct ev_found *event)
 {
-	bool lost = engine->in_repair || engine->counts.lost[LOST_RING_FULL];
+	bool lost = engine->in_repair || engine->counts.lost[LOST_RING_FULL] ||
+		    engine->counts.lost[LOST_NESTED];
 	uint8_t state = event->sock.new_state;
 	struct conn *conn = engine_add(engine, &event->hdr);
 
@@ -113,6 +114,7 @@ void scan_lost(struct engine *engine, const struct ev_lost *event)
 {
 	engine->counts.lost[event->why] += event->count;
 	/* whom it concerned is not known: every connection that is tracked now may be */
-	if (event->why == LOST_RING_FULL || event->why == LOST_UNDECODABLE)
+	if (event->why == LOST_RING_FULL || event->why == LOST_UNDECODABLE ||
+	    event->why == LOST_NESTED)
 		engine->loss_epoch++;
 }

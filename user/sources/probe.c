@@ -11,6 +11,7 @@
 
 static const struct live_program purposes[] = {
 	{ "inet_sock_set_state", "states, opens and closes", 0, true },
+	{ "nested_set_state", "states that change while the one above is interrupted", 0, true },
 	{ "tcp_destroy_sock", "the end of a connection after a loss", 0, true },
 	{ "tcp_send_reset", "resets that this host sends, and why", 0, true },
 	{ "tcp_receive_reset", "resets that come in", 0, true },
