@@ -103,7 +103,8 @@ run: setup
 	@$(MAKE) --no-print-directory all
 	@exec $(BUILD)/connlife $(ARGS)
 
-demo: setup
+demo:
+	@tools/setup build demo
 	@$(MAKE) --no-print-directory all
 	@tools/demo $(BUILD)/connlife
 

@@ -17,8 +17,11 @@
 #endif
 
 #define EXIT_USAGE 2
-#define RING_BYTES_DEFAULT (8U << 20)
-/* Of a host's 262,144 TIME_WAITs (tcp_max_tw_buckets) all may expire in one slot of the timer wheel. */
+/* Room for half a second of a storm that leaves the reader no CPU; more where there is memory. */
+#define RING_BYTES_LEAST (8U << 20)
+#define RING_BYTES_MOST (64U << 20)
+#define RING_SHARE 512 /* of the memory */
+/* All 262,144 TIME_WAITs of a host (tcp_max_tw_buckets) may expire in one slot of the timer wheel. */
 #define RING_BYTES_WHOLE (32U << 20)
 #define RING_BYTES_MIN 4096U
 #define RING_BYTES_MAX (1U << 30)
@@ -72,7 +75,7 @@ static const struct argp_option known[] = {
 	{ NULL, 0, NULL, 0, "Running:", 4 },
 	{ "duration", KEY_DURATION, "SECONDS", 0, "stop after this time", 0 },
 	{ "ring-size", KEY_RING_SIZE, "BYTES", 0,
-	  "of the ring buffer, a power of two (8M; 32M with --whole)", 0 },
+	  "of the ring buffer, a power of two (8M to 64M, by the memory)", 0 },
 	{ "max-connections", KEY_MAX_CONNECTIONS, "N", 0, "tracked at once", 0 },
 	{ "verbose", 'v', NULL, 0, "counts every 10 s, and what the BPF loader says", 0 },
 	{ NULL, 'h', NULL, 0, "the same as --help", -1 },
@@ -295,6 +298,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return parse_filter(key, arg, state);
 }
 
+static uint32_t default_ring(bool whole)
+{
+	uint32_t bytes = whole ? RING_BYTES_WHOLE : RING_BYTES_LEAST;
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		return bytes;
+	while (bytes < RING_BYTES_MOST &&
+	       bytes * 2ULL <= (uint64_t)info.totalram * info.mem_unit / RING_SHARE)
+		bytes *= 2;
+	return bytes;
+}
+
 /* An eighth of the memory at about half a kilobyte each; taken only as it is used. */
 static uint32_t default_connections(void)
 {
@@ -316,5 +332,5 @@ void options_parse(struct options *options, int argc, char **argv)
 	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
 	argp_parse(&argp, argc, argv, 0, NULL, options);
 	if (!options->ring_bytes)
-		options->ring_bytes = options->whole ? RING_BYTES_WHOLE : RING_BYTES_DEFAULT;
+		options->ring_bytes = default_ring(options->whole);
 }
