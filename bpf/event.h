@@ -69,7 +69,7 @@ struct ev_hdr {
 	__u32 pad;
 };
 
-/* ev_sock.flags */
+/* ev_sock.flags: all of them in EV_CLOSE and EV_FOUND, elsewhere those of struct sock */
 #define EVF_OWNED 0x0001 /* a task holds the socket's lock: current is the caller */
 #define EVF_HAS_FILE 0x0002 /* sk_socket is set: somebody holds a descriptor */
 #define EVF_DEAD 0x0004 /* SOCK_DEAD: orphaned */
@@ -158,8 +158,6 @@ struct ev_state {
 	__u16 lport;
 	__u16 pad16;
 	__u32 pad32;
-	__u64 bytes_acked;
-	__u64 bytes_received;
 };
 
 struct ev_close {
@@ -290,7 +288,7 @@ _Static_assert(sizeof(struct ev_sock) == 8, "socket");
 _Static_assert(sizeof(struct ev_tuple) == 64, "tuple");
 _Static_assert(sizeof(struct ev_stats) == 56, "statistics");
 _Static_assert(sizeof(struct ev_open) == 144, "EV_OPEN");
-_Static_assert(sizeof(struct ev_state) == 96, "EV_STATE");
+_Static_assert(sizeof(struct ev_state) == 80, "EV_STATE");
 _Static_assert(sizeof(struct ev_close) == 136, "EV_CLOSE");
 _Static_assert(sizeof(struct ev_destroy) == 32, "EV_DESTROY");
 _Static_assert(sizeof(struct ev_reset) == 40, "EV_RESET_*");

@@ -12,7 +12,8 @@ static __always_inline void fill_found(struct ev_found *found, const struct sock
 				       __u8 state)
 {
 	fill_hdr(&found->hdr, EV_FOUND, sizeof(*found), sk, sock_cookie(sk));
-	fill_sock(&found->sock, sk, tp, ST_NONE, state);
+	fill_sock(&found->sock, sk, ST_NONE, state);
+	found->sock.flags |= tcp_flags_of(tp, found->sock.flags);
 	fill_owner(sk, note, OWNER_UNKNOWN, &found->sock, &found->owner);
 	fill_tuple(&found->tuple, sk, tp, state);
 	fill_stats(&found->stats, tp);

@@ -109,7 +109,7 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 	if (!open)
 		return;
 	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, bpf_get_socket_cookie((void *)sk));
-	fill_sock(&open->sock, sk, tp, old, new);
+	fill_sock(&open->sock, sk, old, new);
 	fill_owner(sk, note, step_owner(sk, old, new), &open->sock, &open->owner);
 	fill_tuple(&open->tuple, sk, tp, new);
 	open->syn_recv_ns = note ? note->syn_recv_ns : 0;
@@ -129,15 +129,13 @@ static __always_inline void send_state(const struct sock *sk, const struct tcp_s
 	if (!state)
 		return;
 	fill_hdr(&state->hdr, EV_STATE, sizeof(*state), sk, sock_cookie(sk));
-	fill_sock(&state->sock, sk, tp, old, new);
+	fill_sock(&state->sock, sk, old, new);
 	fill_owner(sk, note, step_owner(sk, old, new), &state->sock, &state->owner);
 	state->srtt_us = tp->srtt_us >> 3;
 	state->retrans = tp->total_retrans;
 	state->lport = sock_lport(sk, tp, new);
 	state->pad16 = 0;
 	state->pad32 = 0;
-	state->bytes_acked = tp->bytes_acked;
-	state->bytes_received = tp->bytes_received;
 	submit_event(state, sizeof(*state));
 }
 
@@ -167,7 +165,8 @@ static __always_inline void send_close(const struct sock *sk, const struct tcp_s
 	if (!close)
 		return;
 	fill_hdr(&close->hdr, EV_CLOSE, sizeof(*close), sk, sock_cookie(sk));
-	fill_sock(&close->sock, sk, tp, old, ST_CLOSE);
+	fill_sock(&close->sock, sk, old, ST_CLOSE);
+	close->sock.flags |= tcp_flags_of(tp, close->sock.flags);
 	fill_owner(sk, note, step_owner(sk, old, ST_CLOSE), &close->sock, &close->owner);
 	fill_stats(&close->stats, tp);
 	close->lport = sock_lport(sk, tp, ST_CLOSE);
