@@ -16,6 +16,9 @@ struct {
 __u64 lost[LOST_MAX] __weak;
 
 const volatile __u64 ring_wake_mark __weak = 2 << 20;
+/* What all CPUs may put in between two events that ask: never passed unseen. */
+#define WAKE_STRIDE (256 * 1024)
+
 const volatile __u64 sock_mask
 	__weak; /* hides kernel addresses: socket identity is address ^ mask */
 
@@ -52,12 +55,21 @@ static __always_inline void *reserve_event(__u64 size)
 	return event;
 }
 
-static __always_inline void submit_event(void *event, __u64 size)
+static __always_inline void submit_event(void *event)
+{
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * Wakes the reader if this event crossed the fill mark. Asking costs a cache
+ * line that the reader writes to, so only one event of a connection asks.
+ */
+static __always_inline void submit_and_wake(void *event)
 {
 	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 	__u64 flags = BPF_RB_NO_WAKEUP;
 
-	if (waiting >= ring_wake_mark && waiting - size - 8 < ring_wake_mark)
+	if (waiting >= ring_wake_mark && waiting < ring_wake_mark + WAKE_STRIDE)
 		flags = BPF_RB_FORCE_WAKEUP;
 	bpf_ringbuf_submit(event, flags);
 }

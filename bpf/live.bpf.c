@@ -85,7 +85,7 @@ static __always_inline void send_found(const struct sock *sk, const struct tcp_s
 		return;
 	fill_found(found, sk, tp, note, state);
 	if (decide(sk, note, &found->tuple, &found->sock, &found->owner))
-		submit_event(found, sizeof(*found));
+		submit_event(found);
 	else
 		discard_event(found);
 }
@@ -116,7 +116,7 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 	open->srtt_us = tp->srtt_us >> 3;
 	open->retrans = tp->total_retrans;
 	if (decide(sk, note, &open->tuple, &open->sock, &open->owner))
-		submit_event(open, sizeof(*open));
+		submit_and_wake(open);
 	else
 		discard_event(open);
 }
@@ -136,7 +136,7 @@ static __always_inline void send_state(const struct sock *sk, const struct tcp_s
 	state->lport = sock_lport(sk, tp, new);
 	state->pad16 = 0;
 	state->pad32 = 0;
-	submit_event(state, sizeof(*state));
+	submit_event(state);
 }
 
 static __always_inline void fill_minisock(struct ev_close *close, const struct sock *sk,
@@ -172,7 +172,7 @@ static __always_inline void send_close(const struct sock *sk, const struct tcp_s
 	close->lport = sock_lport(sk, tp, ST_CLOSE);
 	__builtin_memset(close->pad, 0, sizeof(close->pad));
 	fill_minisock(close, sk, tp, old);
-	submit_event(close, sizeof(*close));
+	submit_event(close);
 }
 
 /* Now that connect() has chosen its port: keep quiet from here on if it is not a wanted one. */
@@ -288,7 +288,7 @@ int BPF_PROG(tcp_destroy_sock, const struct sock *sk)
 	if (!destroy)
 		return 0;
 	fill_hdr(&destroy->hdr, EV_DESTROY, sizeof(*destroy), sk, sock_cookie(sk));
-	submit_event(destroy, sizeof(*destroy));
+	submit_event(destroy);
 	return 0;
 }
 
@@ -306,7 +306,7 @@ static __always_inline void send_reset(enum ev_kind kind, const struct sock *sk,
 	reset->is_reply = is_reply;
 	reset->pad[0] = 0;
 	reset->pad[1] = 0;
-	submit_event(reset, sizeof(*reset));
+	submit_event(reset);
 }
 
 SEC("tp_btf/tcp_receive_reset")
@@ -370,7 +370,7 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk, const struct sk_buff *sk
 	again->state = sk->__sk_common.skc_state;
 	again->lport = sock_lport(sk, tp, again->state);
 	again->error = 0;
-	submit_event(again, sizeof(*again));
+	submit_event(again);
 	return 0;
 }
 
@@ -402,7 +402,7 @@ int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_
 	if (filter_tuple(&filter, &again->tuple) == FILTER_NO && filter.active)
 		discard_event(again);
 	else
-		submit_event(again, sizeof(*again));
+		submit_event(again);
 	return 0;
 }
 
@@ -467,7 +467,7 @@ static __always_inline void send_minisock_timer(void *ctx, const struct timer_li
 	event->what = what;
 	event->netns_dying = netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net));
 	event->pad = 0;
-	submit_event(event, sizeof(*event));
+	submit_event(event);
 }
 
 SEC("tp_btf/timer_start")
