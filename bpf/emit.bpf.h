@@ -16,7 +16,7 @@ struct {
 __u64 lost[LOST_MAX] __weak;
 
 const volatile __u64 ring_wake_mark __weak = 2 << 20;
-/* What all CPUs may put in between two events that ask: never passed unseen. */
+/* About what may come in between two events that ask; the reader's timer makes up for a miss. */
 #define WAKE_STRIDE (256 * 1024)
 
 const volatile __u64 sock_mask
