@@ -222,10 +222,12 @@ static int run(struct loop *loop, struct live *live)
 			return EXIT_FAILURE;
 		if (last)
 			return EXIT_SUCCESS;
-		if (!loop->told_start)
+		if (!loop->told_start) {
 			log_line("tracing");
+			began = monotonic_ns(); /* the first scan does not count */
+		}
 		loop->told_start = true;
-		last = stop || (loop->options->duration_s &&
+		last = stop || (loop->options->duration_s && now > began &&
 				now - began >= loop->options->duration_s * SEC);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
 			status_wanted = 0;

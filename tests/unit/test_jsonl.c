@@ -10,36 +10,12 @@
 #include <cmocka.h>
 
 #include "views/jsonl.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-static const struct view_clock unknown_clock = { .trace_start_ns = UNKNOWN_NS };
-static const struct view_clock known_clock = {
-	.realtime_offset_ns = INT64_C(1785500000000000000),
-	.has_realtime = true,
-	.trace_start_ns = 1000000000,
-};
-
-static struct text text;
+#include "viewed.h"
 
 static int setup(void **state)
 {
 	text_clear(&text);
 	return 0;
-}
-
-static int free_text(void **state)
-{
-	text_free(&text);
-	return 0;
-}
-
-static void assert_text(const char *expected)
-{
-	text_char(&text, '\0');
-	assert_false(text.failed);
-	assert_string_equal(text.data, expected);
-	text_clear(&text);
 }
 
 static void assert_has(const char *expected)

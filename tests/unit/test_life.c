@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "views/life.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "viewed.h"
 
 static const struct view_columns plain;
 static const struct view_columns wide = { .wide = true };
@@ -25,33 +24,11 @@ static const struct view_columns all_csv = {
 	.extended = true,
 	.csv = true,
 };
-static const struct view_clock unknown_clock = { .trace_start_ns = UNKNOWN_NS };
-static const struct view_clock known_clock = {
-	.realtime_offset_ns = INT64_C(1785500000000000000),
-	.has_realtime = true,
-	.trace_start_ns = 1000000000,
-};
-
-static struct text text;
 
 static int setup(void **state)
 {
 	text_clear(&text);
 	return 0;
-}
-
-static int free_text(void **state)
-{
-	text_free(&text);
-	return 0;
-}
-
-static void assert_text(const char *expected)
-{
-	text_char(&text, '\0');
-	assert_false(text.failed);
-	assert_string_equal(text.data, expected);
-	text_clear(&text);
 }
 
 static void set_tuple(struct ev_tuple *tuple, const char *laddr, const char *raddr)
@@ -371,7 +348,7 @@ int main(void)
 	};
 
 	/* Not a whole number of hours from UTC, so that a mix-up shows. */
-	setenv("TZ", "XXX-5:45", 1);
+	setenv("TZ", "NPT-5:45", 1);
 	tzset();
 	return cmocka_run_group_tests_name("life", tests, NULL, free_text);
 }

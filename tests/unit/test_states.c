@@ -11,21 +11,13 @@
 #include <cmocka.h>
 
 #include "views/states.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "viewed.h"
 
 static const struct view_columns plain;
 static const struct view_columns wide = { .wide = true };
 static const struct view_columns csv = { .csv = true };
 static const struct view_columns times = { .time = true, .seconds = true };
-static const struct view_clock unknown_clock = { .trace_start_ns = UNKNOWN_NS };
-static const struct view_clock known_clock = {
-	.realtime_offset_ns = INT64_C(1785500000000000000),
-	.has_realtime = true,
-	.trace_start_ns = 1000000000,
-};
 
-static struct text text;
 static struct ev_tuple tuple;
 
 static int setup(void **state)
@@ -39,20 +31,6 @@ static int setup(void **state)
 	    inet_pton(AF_INET6, "::ffff:198.51.100.20", tuple.raddr) != 1)
 		return -1;
 	return 0;
-}
-
-static int free_text(void **state)
-{
-	text_free(&text);
-	return 0;
-}
-
-static void assert_text(const char *expected)
-{
-	text_char(&text, '\0');
-	assert_false(text.failed);
-	assert_string_equal(text.data, expected);
-	text_clear(&text);
 }
 
 static struct report_step known_step(void)
@@ -213,7 +191,7 @@ int main(void)
 	};
 
 	/* Not a whole number of hours from UTC, so that a mix-up shows. */
-	setenv("TZ", "XXX-5:45", 1);
+	setenv("TZ", "NPT-5:45", 1);
 	tzset();
 	return cmocka_run_group_tests_name("states", tests, NULL, free_text);
 }

@@ -381,7 +381,7 @@ int main(void)
 	};
 
 	/* Not a whole number of hours from UTC, so that a mix-up shows. */
-	setenv("TZ", "XXX-5:45", 1);
+	setenv("TZ", "NPT-5:45", 1);
 	tzset();
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

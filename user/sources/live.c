@@ -31,7 +31,6 @@
 #define REPAIR_PAUSE_NS SEC
 #define REPAIR_SHARE 10 /* repairs take at most a tenth of the time */
 #define CLOCK_DRIFT_NS ((int64_t)MS)
-#define MISSES_EVERY_NS (200 * MS)
 #define FILL_MARK_SHARE 4 /* wake at a quarter */
 
 struct live {
@@ -44,7 +43,6 @@ struct live {
 	uint64_t last_cgroup;
 	uint64_t lost_told[LOST_MAX];
 	uint64_t next_repair_ns;
-	uint64_t next_misses_ns;
 	int64_t clock_offset_ns;
 	bool clock_told, scanned, repair_due, was_busy;
 	event_taker take; /* of the poll under way */
@@ -113,15 +111,12 @@ static uint64_t misses_of(const struct bpf_program *program)
  * Those of inet_sock_set_state are told by its twin, but for a moment at its
  * first and last instructions. The misses are read first: never too many.
  */
-static void count_misses(struct live *live, uint64_t now)
+static void count_misses(struct live *live)
 {
 	volatile __u64 *lost = &live->skel->bss->lost[LOST_NESTED];
 	struct bpf_program *program;
 	uint64_t misses = 0, told;
 
-	if (now < live->next_misses_ns)
-		return;
-	live->next_misses_ns = now + MISSES_EVERY_NS;
 	bpf_object__for_each_program(program, live->skel->obj)
 		misses += misses_of(program);
 	told = *(volatile __u64 *)&live->skel->bss->nested_told;
@@ -241,7 +236,7 @@ uint64_t live_poll(struct live *live, event_taker take, void *ctx)
 		return 0;
 	}
 	live->was_busy = got > 0;
-	count_misses(live, now);
+	count_misses(live);
 	give_scanned(live, UINT64_MAX);
 	for (int why = 0; why < LOST_MAX; why++)
 		tell_lost(live, (enum ev_lost_why)why);
