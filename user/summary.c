@@ -8,7 +8,8 @@
 static const char *const loss_words[LOST_MAX] = {
 	[LOST_RING_FULL] =
 		"events lost because the ring buffer was full (--ring-size makes it larger)",
-	[LOST_STORAGE] = "sockets without storage: their owner may be unknown",
+	[LOST_STORAGE] =
+		"sockets without storage: their owner may be unknown, and a filter leaves them out",
 	[LOST_UNDECODABLE] = "events that could not be decoded",
 	[LOST_WALK] = "hash chains too long to find a TIME_WAIT in",
 	[LOST_NESTED] = "events lost because a hook interrupted itself",
