@@ -81,7 +81,10 @@ static __always_inline void current_process(__u32 *pid, __u8 *comm)
 	struct task_struct *leader = task->group_leader;
 
 	*pid = task->tgid;
-	bpf_probe_read_kernel(comm, EV_COMM_LEN, &leader->comm);
+	if (task == leader) /* mostly, and cheaper */
+		bpf_get_current_comm(comm, EV_COMM_LEN);
+	else
+		bpf_probe_read_kernel(comm, EV_COMM_LEN, &leader->comm);
 }
 
 /* The surest owner that is noted, into an event. */

@@ -37,6 +37,7 @@ struct live {
 	struct connlife_bpf *skel;
 	struct ring_buffer *ring;
 	struct bpf_link *sockets_link, *files_link;
+	struct bpf_link *destroy_link; /* from the first loss on */
 	struct scanner scanner;
 	struct cgroupfs *cgroupfs;
 	struct map cgroups_told;
@@ -108,8 +109,8 @@ static uint64_t misses_of(const struct bpf_program *program)
 
 /*
  * Hooks that the kernel left out because they were at work on the same CPU.
- * Those of inet_sock_set_state are told by its twin, but for a moment at its
- * first and last instructions. The misses are read first: never too many.
+ * Those of inet_sock_set_state are prevented or told by its twin, but for a moment at
+ * its first and last instructions. The misses are read first: never too many.
  */
 static void count_misses(struct live *live)
 {
@@ -173,9 +174,18 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+static void watch_ends(struct live *live)
+{
+	if (!live->destroy_link)
+		live->destroy_link = bpf_program__attach(live->skel->progs.tcp_destroy_sock);
+}
+
 static void scan(struct live *live, bool is_repair)
 {
 	int err;
+
+	if (is_repair)
+		watch_ends(live);
 
 	/* in a repair, what ends before it is seen was lost and is counted: no more load for it */
 	live->skel->bss->scanning = !is_repair;
@@ -249,6 +259,7 @@ static int set_up(struct live *live, const struct live_options *options)
 	struct bpf_program *timers[] = { skel->progs.minisock_timer_start,
 					 skel->progs.minisock_timer_cancel,
 					 skel->progs.minisock_timer_expire };
+	bool can_hold_irqs = kernel_has_kfunc("bpf_local_irq_save");
 	uint64_t handler = options->watch_minisocks ? kernel_symbol("tw_timer_handler") : 0;
 
 	if (options->watch_minisocks && !handler)
@@ -256,6 +267,9 @@ static int set_up(struct live *live, const struct live_options *options)
 			"how TIME_WAIT ends can't be told: tw_timer_handler is not in /proc/kallsyms");
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
 		bpf_program__set_autoload(timers[i], handler != 0);
+	bpf_program__set_autoload(skel->progs.nested_set_state, !can_hold_irqs);
+	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, false);
+	skel->rodata->can_hold_irqs = can_hold_irqs;
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->tw_timer_handler = handler;
 	skel->rodata->jiffy_ns = kernel_jiffy_ns();
@@ -347,6 +361,7 @@ void live_close(struct live *live)
 	ring_buffer__free(live->ring);
 	bpf_link__destroy(live->sockets_link);
 	bpf_link__destroy(live->files_link);
+	bpf_link__destroy(live->destroy_link);
 	connlife_bpf__destroy(live->skel);
 	scanner_free(&live->scanner);
 	cgroupfs_close(live->cgroupfs);
