@@ -55,6 +55,19 @@ static __always_inline void *reserve_event(__u64 size)
 	return event;
 }
 
+/* For what is not a state: room only while the ring is less than half full, the rest is theirs. */
+static __always_inline void *reserve_lesser(__u64 size)
+{
+	void *event = NULL;
+
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <
+	    bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2)
+		event = bpf_ringbuf_reserve(&events, size, 0);
+	if (!event)
+		count_lost(LOST_SEGMENTS);
+	return event;
+}
+
 static __always_inline void submit_event(void *event)
 {
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);

@@ -27,6 +27,12 @@ enum ev_kind {
 	EV_RETRANSMIT = 7, /* a segment with SYN or FIN was sent again */
 	EV_SYNACK_RETRANSMIT = 8, /* a half-open request sent its SYN+ACK again */
 	EV_MINISOCK_TIMER = 9, /* the timer of a TIME_WAIT or FIN_WAIT2 minisock */
+	EV_SEGMENT = 10, /* an interface received a segment that matters */
+	EV_NUMBERS =
+		11, /* where a socket's sequence spaces are: after its EV_OPEN, before EV_STATE */
+	EV_REFUSED =
+		12, /* a segment that met no socket, or a listener, was answered with a reset */
+	EV_FLAGS = 13, /* what was received of one connection, by flag; before its EV_CLOSE */
 
 	/* from a snapshot */
 	EV_SCAN_BEGIN = 16, /* of one network namespace */
@@ -82,6 +88,8 @@ struct ev_hdr {
 #define EVF_MPTCP 0x0200 /* a subflow of an MPTCP connection */
 #define EVF_UNSENT_SYN 0x0400 /* write_seq is 0: no SYN was ever built */
 #define EVF_TW_FULL 0x0800 /* tcp_max_tw_buckets is reached in this namespace */
+#define EVF_USER_TIMEOUT 0x1000 /* TCP_USER_TIMEOUT is set */
+#define EVF_KEEPALIVE 0x2000 /* SO_KEEPALIVE is set */
 
 /* How the owner was learnt: ev_owner.source. Higher is surer. */
 enum ev_owner_source {
@@ -218,6 +226,65 @@ struct ev_minisock_timer {
 	__u8 pad;
 };
 
+/*
+ * As an interface received it, before netfilter and any check of the kernel:
+ * what it says need not be true, and no socket may ever see it.
+ */
+struct ev_segment {
+	struct ev_hdr hdr; /* sock and cookie are 0 */
+	struct ev_tuple tuple; /* laddr and lport are the destination's; cgroup_id is 0 */
+	__u32 seq;
+	__u32 ack;
+	__u32 payload; /* bytes; of a super-packet (GRO, TSO) of all its segments */
+	__u32 ifindex;
+	__u16 window; /* not scaled */
+	__u8 tcp_flags;
+	__u8 met_state; /* of a SYN or RST: what it will meet, enum ev_tcp_state; 0: no socket */
+	__u8 pad[4];
+};
+
+struct ev_numbers {
+	struct ev_hdr hdr;
+	__u64 bytes_acked; /* as in struct ev_stats */
+	__u64 bytes_received;
+	__u32 snd_una;
+	__u32 snd_nxt;
+	__u32 write_seq;
+	__u32 rcv_nxt;
+	__u32 rcv_wup; /* rcv_nxt as last told to the peer: less than it if an ACK is owed */
+	__u32 segs_in;
+	__u32 segs_out;
+	__u32 pad;
+};
+
+/*
+ * Counters of received segments: index ifindex << 6 | flags, by the low six
+ * flags of RFC 9293 3.1. Interfaces from SEGMENT_INTERFACES on count at 0.
+ */
+#define SEGMENT_INTERFACES 256
+#define SEGMENT_COUNTERS (SEGMENT_INTERFACES << 6)
+
+struct ev_refused {
+	struct ev_hdr hdr; /* sock is the listener's, or that of no socket */
+	struct ev_tuple tuple; /* cgroup_id is 0 */
+	__u32 seq; /* of the segment that was refused */
+	__u32 ack;
+	__s32 reason; /* enum sk_rst_reason, -1 where the kernel gives none */
+	__u8 tcp_flags;
+	__u8 has_listener; /* sk was a listener */
+	__u8 pad[2];
+};
+
+struct ev_flags {
+	struct ev_hdr hdr;
+	__u32 syn;
+	__u32 ack;
+	__u32 fin;
+	__u32 rst;
+	__u32 psh;
+	__u32 urg;
+};
+
 /* EV_SCAN_BEGIN and EV_SCAN_END */
 struct ev_scan {
 	struct ev_hdr hdr;
@@ -268,7 +335,8 @@ enum ev_lost_why {
 	LOST_UNDECODABLE = 2, /* the user half did not know the event */
 	LOST_WALK = 3, /* a hash chain longer than is followed */
 	LOST_NESTED = 4, /* a hook that interrupted itself, which the kernel leaves out */
-	LOST_MAX = 5,
+	LOST_SEGMENTS = 5, /* segments left out while the ring was half full: room for states */
+	LOST_MAX = 6,
 };
 
 struct ev_lost {
@@ -295,6 +363,10 @@ _Static_assert(sizeof(struct ev_reset) == 40, "EV_RESET_*");
 _Static_assert(sizeof(struct ev_retransmit) == 48, "EV_RETRANSMIT");
 _Static_assert(sizeof(struct ev_synack_retransmit) == 112, "EV_SYNACK_RETRANSMIT");
 _Static_assert(sizeof(struct ev_minisock_timer) == 48, "EV_MINISOCK_TIMER");
+_Static_assert(sizeof(struct ev_segment) == 120, "EV_SEGMENT");
+_Static_assert(sizeof(struct ev_numbers) == 80, "EV_NUMBERS");
+_Static_assert(sizeof(struct ev_refused) == 112, "EV_REFUSED");
+_Static_assert(sizeof(struct ev_flags) == 56, "EV_FLAGS");
 _Static_assert(sizeof(struct ev_scan) == 48, "EV_SCAN_*");
 _Static_assert(sizeof(struct ev_found) == 208, "EV_FOUND");
 _Static_assert(sizeof(struct ev_holder) == 64, "EV_HOLDER");

@@ -16,6 +16,7 @@
 #include <bpf/bpf_endian.h>
 #include "event.h"
 #include "filter.h"
+#include "parse.h"
 #include "emit.bpf.h"
 #include "compat.bpf.h"
 #include "sock.bpf.h"
@@ -23,12 +24,10 @@
 #include "wanted.bpf.h"
 #include "found.bpf.h"
 #include "minisock.bpf.h"
+#include "segment.bpf.h"
+#include "story.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* RFC 9293 3.1 */
-#define TCP_FLAG_FIN 0x01
-#define TCP_FLAG_SYN 0x02
 
 __u64 nested_told; /* transitions that nested_set_state told */
 
@@ -115,17 +114,22 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 	open->syn_recv_ns = note ? note->syn_recv_ns : 0;
 	open->srtt_us = tp->srtt_us >> 3;
 	open->retrans = tp->total_retrans;
-	if (decide(sk, note, &open->tuple, &open->sock, &open->owner))
-		submit_and_wake(open);
-	else
+	if (!decide(sk, note, &open->tuple, &open->sock, &open->owner)) {
 		discard_event(open);
+		return;
+	}
+	submit_and_wake(open);
+	send_numbers(sk, tp);
 }
 
 static __always_inline void send_state(const struct sock *sk, const struct tcp_sock *tp,
 				       struct sock_note *note, int old, int new)
 {
-	struct ev_state *state = reserve_event(sizeof(*state));
+	struct ev_state *state;
 
+	send_numbers(sk, tp);
+	await_fin_ack(sk, tp, new);
+	state = reserve_event(sizeof(*state));
 	if (!state)
 		return;
 	fill_hdr(&state->hdr, EV_STATE, sizeof(*state), sk, sock_cookie(sk));
@@ -160,8 +164,10 @@ static __always_inline void fill_minisock(struct ev_close *close, const struct s
 static __always_inline void send_close(const struct sock *sk, const struct tcp_sock *tp,
 				       struct sock_note *note, int old)
 {
-	struct ev_close *close = reserve_event(sizeof(*close));
+	struct ev_close *close;
 
+	send_flags(sk, tp);
+	close = reserve_event(sizeof(*close));
 	if (!close)
 		return;
 	fill_hdr(&close->hdr, EV_CLOSE, sizeof(*close), sk, sock_cookie(sk));
@@ -340,15 +346,15 @@ int BPF_PROG(tcp_receive_reset, const struct sock *sk)
  * may be a minisock, of which only struct sock_common may be read. On some
  * kernels the verifier believes both to be set, so read by probe only.
  */
-static __always_inline int on_send_reset(const struct sock *sk, const void *skb, int reason)
+static __always_inline int on_send_reset(const struct sock *sk, const struct sk_buff *skb,
+					 int reason)
 {
-	__u8 state;
+	__u8 state = sk ? BPF_CORE_READ(sk, __sk_common.skc_state) : ST_LISTEN;
 
-	if (!sk)
+	if (state == ST_LISTEN || state == ST_NEW_SYN_RECV) {
+		send_refused(sk, skb, reason);
 		return 0;
-	state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if (state == ST_LISTEN || state == ST_NEW_SYN_RECV)
-		return 0;
+	}
 	if (state == ST_TIME_WAIT) {
 		if (!watch_minisocks)
 			return 0;

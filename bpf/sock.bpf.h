@@ -125,6 +125,10 @@ static __always_inline __u16 tcp_flags_of(const struct tcp_sock *tp, __u16 flags
 		more |= EVF_UNSENT_SYN;
 	if (tcp_is_mptcp(tp))
 		more |= EVF_MPTCP;
+	if (tp->inet_conn.icsk_user_timeout)
+		more |= EVF_USER_TIMEOUT;
+	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))
+		more |= EVF_KEEPALIVE;
 	return more;
 }
 

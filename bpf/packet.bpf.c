@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What interfaces receive: an XDP entry and two of tc around one parser. Every
+ * frame goes on as it came. Data segments are only counted by their flags; a
+ * segment is told if it opens, ends or acknowledges an opening or an end.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include "event.h"
+#include "filter.h"
+#include "parse.h"
+#include "emit.bpf.h"
+#include "segment.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define TC_ACT_UNSPEC (-1)
+#define BPF_F_CURRENT_NETNS (-1L)
+#define PULL_BYTES 256 /* more headers than this are not TCP's business */
+
+/* Where this source's interfaces are. */
+const volatile __u64 packet_netns_cookie;
+const volatile __u32 packet_netns_inum;
+const volatile struct filter filter __weak;
+
+/*
+ * By interface and by all six flags together: one addition a segment, and the
+ * user half adds up. Interfaces of a higher index share those of index 0.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SEGMENT_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} segment_counters SEC(".maps");
+
+static __always_inline void count_segment(__u32 ifindex, __u8 tcp_flags)
+{
+	__u32 slot =
+		(ifindex < SEGMENT_INTERFACES ? ifindex : 0) << 6 | (tcp_flags & TCP_FLAGS_MASK);
+	__u64 *counter = bpf_map_lookup_elem(&segment_counters, &slot);
+
+	if (counter)
+		*counter += 1;
+}
+
+static __always_inline __u32 raw32(const __u8 *at)
+{
+	return at[0] | (__u32)at[1] << 8 | (__u32)at[2] << 16 | (__u32)at[3] << 24;
+}
+
+static __always_inline __u32 fold(const struct parse_found *found, const __u8 *address)
+{
+	if (found->family == 4)
+		return raw32(address);
+	return raw32(address) ^ raw32(address + 4) ^ raw32(address + 8) ^ raw32(address + 12);
+}
+
+/* Whether it acknowledges what is waited for; then nothing is waited for any more. */
+static __always_inline bool is_awaited(const struct parse_found *found, __u8 tcp_flags)
+{
+	__u32 slot = awaited_slot(fold(found, found->saddr), fold(found, found->daddr),
+				  parse_be16(found->tcp), parse_be16(found->tcp + 2));
+	__u32 *awaited = bpf_map_lookup_elem(&awaited_acks, &slot);
+
+	if (!awaited)
+		return false;
+	if ((tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN) {
+		*awaited = AWAITED_ANY; /* the ACK that completes the handshake */
+		return true;
+	}
+	if (*awaited == AWAITED_NONE || !(tcp_flags & TCP_FLAG_ACK))
+		return false;
+	if (*awaited != AWAITED_ANY && *awaited != parse_be32(found->tcp + 8))
+		return false;
+	*awaited = AWAITED_NONE;
+	return true;
+}
+
+static __always_inline void fill_address(__u8 *out, const struct parse_found *found,
+					 const __u8 *address)
+{
+	__u32 *word = (void *)out;
+
+	if (found->family == 4) {
+		word[0] = 0;
+		word[1] = 0;
+		word[2] = bpf_htonl(0xffff);
+		word[3] = raw32(address);
+		return;
+	}
+	for (int i = 0; i < 4; i++)
+		word[i] = raw32(address + 4 * i);
+}
+
+/* What the segment will meet here; another host's, on its way through, meets nothing. */
+static __always_inline __u8 find_met_state(void *ctx, const struct parse_found *found,
+					   const struct ev_tuple *ends)
+{
+	__be16 sport = bpf_htons(ends->rport), dport = bpf_htons(ends->lport);
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *met;
+	__u8 state;
+
+	if (found->family == 4) {
+		__builtin_memcpy(&tuple.ipv4.saddr, ends->raddr + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, ends->laddr + 12, 4);
+		tuple.ipv4.sport = sport;
+		tuple.ipv4.dport = dport;
+		met = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, ends->raddr, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, ends->laddr, 16);
+		tuple.ipv6.sport = sport;
+		tuple.ipv6.dport = dport;
+		met = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!met)
+		return ST_NONE;
+	state = (__u8)met->state;
+	bpf_sk_release(met);
+	return state;
+}
+
+static __always_inline void fill_segment(struct ev_segment *segment,
+					 const struct parse_found *found, __u32 ifindex)
+{
+	segment->hdr.ts_ns = bpf_ktime_get_ns();
+	segment->hdr.sock = 0;
+	segment->hdr.cookie = 0;
+	segment->hdr.size = sizeof(*segment);
+	segment->hdr.kind = EV_SEGMENT;
+	segment->hdr.version = EV_VERSION;
+	segment->hdr.pad = 0;
+	fill_address(segment->tuple.laddr, found, found->daddr);
+	fill_address(segment->tuple.raddr, found, found->saddr);
+	segment->tuple.netns_cookie = packet_netns_cookie;
+	segment->tuple.cgroup_id = 0;
+	segment->tuple.netns_inum = packet_netns_inum;
+	segment->tuple.lport = parse_be16(found->tcp + 2);
+	segment->tuple.rport = parse_be16(found->tcp);
+	segment->tuple.family = (__u8)found->family;
+	__builtin_memset(segment->tuple.pad, 0, sizeof(segment->tuple.pad));
+	segment->seq = parse_be32(found->tcp + 4);
+	segment->ack = parse_be32(found->tcp + 8);
+	segment->payload = found->payload;
+	segment->ifindex = ifindex;
+	segment->window = parse_be16(found->tcp + 14);
+	segment->tcp_flags = found->tcp[13];
+	segment->met_state = ST_NONE;
+	__builtin_memset(segment->pad, 0, sizeof(segment->pad));
+}
+
+static __always_inline void add_flags(struct flow_flags *counts, __u8 tcp_flags)
+{
+	for (int i = 0; i < 6; i++) {
+		if (tcp_flags >> i & 1)
+			__sync_fetch_and_add(&counts->by_bit[i], 1);
+	}
+}
+
+static __always_inline void count_for_flow(const struct parse_found *found, __u8 tcp_flags)
+{
+	struct flow_flags none = {};
+	struct flow_flags *counts;
+	struct flow_key key = {};
+
+	fill_address(key.raddr, found, found->saddr);
+	fill_address(key.laddr, found, found->daddr);
+	key.rport = parse_be16(found->tcp);
+	key.lport = parse_be16(found->tcp + 2);
+	counts = bpf_map_lookup_elem(&flow_counts, &key);
+	/* a SYN after an end begins another life of the same ends */
+	if (!counts || (tcp_flags & TCP_FLAG_SYN && (counts->by_bit[0] || counts->by_bit[2]))) {
+		bpf_map_update_elem(&flow_counts, &key, &none, BPF_ANY);
+		counts = bpf_map_lookup_elem(&flow_counts, &key);
+	}
+	if (counts)
+		add_flags(counts, tcp_flags);
+}
+
+static __always_inline void tell_segment(void *ctx, const struct parse_found *found, __u32 ifindex)
+{
+	struct ev_segment *segment = reserve_lesser(sizeof(*segment));
+
+	if (!segment)
+		return;
+	fill_segment(segment, found, ifindex);
+	if (segment->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST))
+		segment->met_state = find_met_state(ctx, found, &segment->tuple);
+	if (filter.active && filter_tuple(&filter, &segment->tuple) == FILTER_NO)
+		discard_event(segment);
+	else
+		submit_and_wake(segment);
+}
+
+static __always_inline void on_segment(void *ctx, const struct parse_found *found, __u32 ifindex)
+{
+	__u8 tcp_flags = found->tcp[13];
+	bool awaited = is_awaited(found, tcp_flags);
+
+	count_segment(ifindex, tcp_flags);
+	if (count_flags)
+		count_for_flow(found, tcp_flags);
+	if (awaited || tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG))
+		tell_segment(ctx, found, ifindex);
+}
+
+SEC("xdp.frags")
+int watch_xdp(struct xdp_md *ctx)
+{
+	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct parse_found found;
+
+	if (parse_ether(data, end, &found) == PARSE_TCP)
+		on_segment(ctx, &found, ctx->ingress_ifindex);
+	return XDP_PASS;
+}
+
+/* The headers may lie in fragments of the buffer: then they are pulled to its front. */
+static __always_inline int watch_skb(struct __sk_buff *skb, bool has_ether)
+{
+	struct parse_found found;
+
+	for (int i = 0; i < 2; i++) {
+		const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+		enum parse_answer answer =
+			has_ether ? parse_ether(data, end, &found) : parse_ip(data, end, &found);
+
+		if (answer == PARSE_TCP)
+			on_segment(skb, &found, skb->ifindex);
+		if (answer != PARSE_SHORT || i || skb->len <= (__u32)(end - data))
+			break;
+		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
+			break;
+	}
+	return TC_ACT_UNSPEC; /* the next filter decides, as if there were none here */
+}
+
+SEC("tc")
+int watch_tc(struct __sk_buff *skb)
+{
+	return watch_skb(skb, true);
+}
+
+/* Devices without a link-layer header (tun, ppp, WireGuard). */
+SEC("tc")
+int watch_tc_raw(struct __sk_buff *skb)
+{
+	return watch_skb(skb, false);
+}

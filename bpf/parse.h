@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Finds the TCP header of a frame, and nothing more: no checksum, no state, no
+ * opinion. Both halves compile this file (user space for the fuzz target), so
+ * it includes nothing and reads the frame byte by byte, at any alignment.
+ */
+#ifndef CONNLIFE_PARSE_H
+#define CONNLIFE_PARSE_H
+
+#define PARSE_INLINE static inline __attribute__((always_inline))
+
+/* RFC 9293 3.1 */
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_RST 0x04
+#define TCP_FLAG_PSH 0x08
+#define TCP_FLAG_ACK 0x10
+#define TCP_FLAG_URG 0x20
+#define TCP_FLAGS_MASK 0x3f /* those six; ECN's are left out */
+
+#define PARSE_ETHER_LEN 14
+#define PARSE_VLAN_LEN 4
+#define PARSE_VLANS_MAX 2 /* 802.1ad: an outer and an inner tag */
+#define PARSE_IPV4_LEN 20
+#define PARSE_IPV6_LEN 40
+#define PARSE_TCP_LEN 20
+#define PARSE_EXTENSIONS_MAX 8
+/* All that may stand before the options of TCP: longer chains are left alone. */
+#define PARSE_OFFSET_MAX 1024
+
+/*
+ * Keeps the compiler from working this constant out of the frame again, which
+ * would hide from the BPF verifier which of the two addresses are there.
+ */
+#define PARSE_CONSTANT(value) __asm__ volatile("" : "+r"(value))
+
+enum parse_answer {
+	PARSE_TCP = 0,
+	PARSE_OTHER = 1, /* not TCP, a later fragment, or not well formed */
+	PARSE_SHORT = 2, /* the frame, or the part of it that is here, ends too early */
+};
+
+struct parse_found {
+	const __u8 *saddr; /* 4 or 16 bytes in the frame */
+	const __u8 *daddr;
+	const __u8 *tcp; /* at least PARSE_TCP_LEN bytes */
+	__u32 payload; /* bytes behind the TCP header, as the IP header says */
+	__u32 family; /* 4 or 6 */
+};
+
+PARSE_INLINE __u16 parse_be16(const __u8 *at)
+{
+	return (__u16)(at[0] << 8 | at[1]);
+}
+
+PARSE_INLINE __u32 parse_be32(const __u8 *at)
+{
+	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
+}
+
+/* tcp is at the header; ip_payload is what the IP header says to follow it and the header itself. */
+PARSE_INLINE enum parse_answer parse_tcp(const __u8 *tcp, const __u8 *end, __u32 ip_payload,
+					 struct parse_found *found)
+{
+	__u32 header;
+
+	if (tcp + PARSE_TCP_LEN > end)
+		return PARSE_SHORT;
+	header = (__u32)(tcp[12] >> 4) * 4;
+	if (header < PARSE_TCP_LEN || header > ip_payload)
+		return PARSE_OTHER;
+	found->tcp = tcp;
+	found->payload = ip_payload - header;
+	return PARSE_TCP;
+}
+
+/* RFC 791 3.1 */
+PARSE_INLINE enum parse_answer parse_ipv4(const __u8 *ip, const __u8 *end,
+					  struct parse_found *found)
+{
+	__u32 header, total;
+
+	if (ip + PARSE_IPV4_LEN > end)
+		return PARSE_SHORT;
+	header = (__u32)(ip[0] & 0x0f) * 4;
+	if (ip[0] >> 4 != 4 || header < PARSE_IPV4_LEN)
+		return PARSE_OTHER;
+	if (ip[9] != 6 || parse_be16(ip + 6) & 0x1fff)
+		return PARSE_OTHER;
+	total = parse_be16(ip + 2);
+	if (!total) /* a super-packet of more than 64 KB (BIG TCP) */
+		total = (__u32)(end - ip);
+	if (total < header + PARSE_TCP_LEN)
+		return PARSE_OTHER;
+	found->family = 4;
+	PARSE_CONSTANT(found->family);
+	found->saddr = ip + 12;
+	found->daddr = ip + 16;
+	return parse_tcp(ip + header, end, total - header, found);
+}
+
+/* RFC 8200 4; an authentication header (RFC 4302) counts in words of 4 bytes. */
+PARSE_INLINE enum parse_answer parse_ipv6(const __u8 *ip, const __u8 *end,
+					  struct parse_found *found)
+{
+	__u32 offset = PARSE_IPV6_LEN, total;
+	__u8 next;
+
+	if (ip + PARSE_IPV6_LEN > end)
+		return PARSE_SHORT;
+	if (ip[0] >> 4 != 6)
+		return PARSE_OTHER;
+	next = ip[6];
+	total = parse_be16(ip + 4);
+	total = total ? total + PARSE_IPV6_LEN : (__u32)(end - ip); /* 0: a jumbo payload */
+	found->family = 6;
+	PARSE_CONSTANT(found->family);
+	found->saddr = ip + 8;
+	found->daddr = ip + 24;
+	for (int i = 0; i < PARSE_EXTENSIONS_MAX && next != 6; i++) {
+		const __u8 *extension = ip + offset;
+
+		if (extension + 8 > end)
+			return PARSE_SHORT;
+		switch (next) {
+		case 0: /* hop by hop */
+		case 43: /* routing */
+		case 60: /* destination */
+			offset += ((__u32)extension[1] + 1) * 8;
+			break;
+		case 44: /* fragment */
+			if (parse_be16(extension + 2) & 0xfff8)
+				return PARSE_OTHER;
+			offset += 8;
+			break;
+		case 51: /* authentication */
+			offset += ((__u32)extension[1] + 2) * 4;
+			break;
+		default:
+			return PARSE_OTHER;
+		}
+		next = extension[0];
+		if (offset > PARSE_OFFSET_MAX)
+			return PARSE_OTHER;
+	}
+	if (next != 6 || total < offset + PARSE_TCP_LEN)
+		return PARSE_OTHER;
+	return parse_tcp(ip + offset, end, total - offset, found);
+}
+
+PARSE_INLINE enum parse_answer parse_ip(const __u8 *ip, const __u8 *end, struct parse_found *found)
+{
+	if (ip + 1 > end)
+		return PARSE_SHORT;
+	return ip[0] >> 4 == 6 ? parse_ipv6(ip, end, found) : parse_ipv4(ip, end, found);
+}
+
+/* From the Ethernet header on, with up to two VLAN tags (IEEE 802.1Q, 802.1ad). */
+PARSE_INLINE enum parse_answer parse_ether(const __u8 *frame, const __u8 *end,
+					   struct parse_found *found)
+{
+	const __u8 *at = frame + PARSE_ETHER_LEN;
+	__u16 type;
+
+	if (at > end)
+		return PARSE_SHORT;
+	type = parse_be16(frame + 12);
+	for (int i = 0; i < PARSE_VLANS_MAX && (type == 0x8100 || type == 0x88a8); i++) {
+		if (at + PARSE_VLAN_LEN > end)
+			return PARSE_SHORT;
+		type = parse_be16(at + 2);
+		at += PARSE_VLAN_LEN;
+	}
+	if (type == 0x0800)
+		return parse_ipv4(at, end, found);
+	if (type == 0x86dd)
+		return parse_ipv6(at, end, found);
+	return PARSE_OTHER;
+}
+
+#endif
