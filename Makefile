@@ -77,7 +77,7 @@ $(BUILD)/user/%.o: user/%.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The skeleton is made, not found: who includes it must wait for it the first time.
-$(BUILD)/user/sources/live.o $(BUILD)/user/sources/probe.o: | $(SKEL)
+$(BUILD)/user/sources/live.o $(BUILD)/user/sources/probe.o $(BUILD)/user/sources/watching.o: | $(SKEL)
 
 $(BUILD)/connlife: $(PURE_OBJS) $(REST_OBJS)
 	$(call say,LINK,$@)

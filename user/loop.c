@@ -83,6 +83,9 @@ static int open_engine(struct loop *loop, const struct filter *filter)
 {
 	struct engine_options options = {
 		.whole = loop->options->whole,
+		.story = options_want_story(loop->options),
+		.draw = loop->options->command == COMMAND_LADDER,
+		.strangers = loop->options->packets != PACKETS_OFF,
 		.max_connections = loop->options->max_connections,
 		.filter = filter,
 		.cgroup = loop->cgroup[0] ? loop->cgroup : NULL,
@@ -245,6 +248,12 @@ static struct live *open_live(const struct options *options, const struct filter
 		.watch_minisocks = options->whole,
 		.verbose = options->verbose,
 		.ring_bytes = options->ring_bytes,
+		.watch_segments = options_want_story(options) || options->record_path,
+		.count_flags = options->count_flags,
+		.packets = options->packets,
+		.interfaces = options->interfaces,
+		.interfaces_len = options->interfaces_len,
+		.netns = options->netns,
 	};
 
 	return live_open(&live_options);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -39,6 +40,8 @@ enum {
 	KEY_RECORD,
 	KEY_RING_SIZE,
 	KEY_MAX_CONNECTIONS,
+	KEY_PACKETS,
+	KEY_FLAGS,
 };
 
 static const char doc[] =
@@ -46,6 +49,7 @@ static const char doc[] =
 	"Commands:\n"
 	"  life     one line for each connection when it ends (the default)\n"
 	"  states   one line for each step from state to state\n"
+	"  ladder   each connection as a sequence diagram of its segments and states\n"
 	"  check    what this kernel supports, and what falls back and why\n"
 	"\vA filter holds for the whole life of a connection. Exit status: 0 done, 1 failed, 2 wrong "
 	"usage.";
@@ -70,6 +74,13 @@ static const struct argp_option known[] = {
 	{ "whole", KEY_WHOLE, NULL, 0,
 	  "hold a record until TIME_WAIT is over too, and tell how it ended", 0 },
 	{ NULL, 0, NULL, 0, "Where from and where to:", 3 },
+	{ "packets", KEY_PACKETS, "MODE", 0,
+	  "watch what interfaces receive: auto (XDP where the driver has it, else tc), xdp, tc, "
+	  "off; off unless ladder, -i or --flags is asked for",
+	  0 },
+	{ "interface", 'i', "NAME", 0, "watch this interface instead of the hardware's; repeatable",
+	  0 },
+	{ "flags", KEY_FLAGS, NULL, 0, "count the TCP flags that each connection receives", 0 },
 	{ "read", KEY_READ, "FILE", 0, "from a recording; needs no root", 0 },
 	{ "record", KEY_RECORD, "FILE", 0, "also write the raw events to FILE", 0 },
 	{ NULL, 0, NULL, 0, "Running:", 4 },
@@ -166,7 +177,10 @@ static void set_family(struct argp_state *state, struct filter *filter, __u8 fam
 static void set_command(struct argp_state *state, struct options *options, const char *word)
 {
 	static const char *const words[] = {
-		[COMMAND_LIFE] = "life", [COMMAND_STATES] = "states", [COMMAND_CHECK] = "check"
+		[COMMAND_LIFE] = "life",
+		[COMMAND_STATES] = "states",
+		[COMMAND_LADDER] = "ladder",
+		[COMMAND_CHECK] = "check",
 	};
 
 	if (state->arg_num)
@@ -256,10 +270,62 @@ static void check_combination(struct argp_state *state, const struct options *op
 {
 	if (options->json && options->columns.csv)
 		argp_error(state, "--json and -s are two formats; give one of them");
+	if (options->json && options->command == COMMAND_LADDER)
+		argp_error(state, "ladder draws; --json goes with life and states");
+	if (options->packets_given && !options->packets &&
+	    (options->interfaces_len || options->count_flags))
+		argp_error(state, "--packets off leaves nothing for -i or --flags");
 	if (options->read_path && options->record_path)
 		argp_error(state, "--read and --record don't go together; copy the file");
 	if (options->read_path && options->filter.pid && options->command == COMMAND_CHECK)
 		argp_error(state, "check reads no recording");
+}
+
+static void set_packets(struct argp_state *state, struct options *options, const char *word)
+{
+	static const char *const words[] = {
+		[PACKETS_OFF] = "off",
+		[PACKETS_AUTO] = "auto",
+		[PACKETS_XDP] = "xdp",
+		[PACKETS_TC] = "tc",
+	};
+
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcmp(word, words[i])) {
+			options->packets = (enum packets_mode)i;
+			options->packets_given = true;
+			return;
+		}
+	}
+	argp_error(state, "--packets: '%s' is not auto, xdp, tc or off", word);
+}
+
+static void add_interface(struct argp_state *state, struct options *options, const char *name)
+{
+	if (!*name || strlen(name) >= IF_NAMESIZE)
+		argp_error(state, "-i: '%s' is no name of an interface", name);
+	if (options->interfaces_len == OPTIONS_INTERFACES_MAX)
+		argp_error(state, "-i: at most %d interfaces", OPTIONS_INTERFACES_MAX);
+	options->interfaces[options->interfaces_len++] = name;
+}
+
+static error_t parse_packets(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case KEY_PACKETS:
+		set_packets(state, options, arg);
+		return 0;
+	case 'i':
+		add_interface(state, options, arg);
+		return 0;
+	case KEY_FLAGS:
+		options->count_flags = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -293,7 +359,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_combination(state, options);
 		return 0;
 	}
-	if (!parse_output(key, options))
+	if (!parse_output(key, options) || !parse_packets(key, arg, state))
 		return 0;
 	return parse_filter(key, arg, state);
 }
@@ -331,6 +397,15 @@ void options_parse(struct options *options, int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
 	argp_parse(&argp, argc, argv, 0, NULL, options);
+	if (!options->packets_given &&
+	    (options->command == COMMAND_LADDER || options->interfaces_len || options->count_flags))
+		options->packets = PACKETS_AUTO;
 	if (!options->ring_bytes)
 		options->ring_bytes = default_ring(options->whole);
+}
+
+bool options_want_story(const struct options *options)
+{
+	return options->command == COMMAND_LADDER || options->json || options->columns.extended ||
+	       options->packets != PACKETS_OFF;
 }

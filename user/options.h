@@ -9,9 +9,12 @@
 
 #include "event.h"
 #include "filter.h"
+#include "sources/packets.h"
 #include "views/view.h"
 
-enum command { COMMAND_LIFE, COMMAND_STATES, COMMAND_CHECK };
+enum command { COMMAND_LIFE, COMMAND_STATES, COMMAND_LADDER, COMMAND_CHECK };
+
+#define OPTIONS_INTERFACES_MAX 64
 
 struct options {
 	enum command command;
@@ -19,6 +22,11 @@ struct options {
 	bool json;
 	bool whole;
 	bool verbose;
+	bool count_flags;
+	bool packets_given;
+	enum packets_mode packets;
+	const char *interfaces[OPTIONS_INTERFACES_MAX];
+	unsigned int interfaces_len;
 	uint32_t duration_s; /* 0: until a signal */
 	uint32_t ring_bytes;
 	uint32_t max_connections;
@@ -28,6 +36,9 @@ struct options {
 	const char *cgroup; /* path; NULL: any */
 	struct filter filter; /* netns and cgroup not in it yet */
 };
+
+/* Whether segments matter to what is asked for: what they prove is told then. */
+bool options_want_story(const struct options *options);
 
 /*
  * Ends the program with a line on stderr and exit code 2 where the usage is

@@ -12,6 +12,7 @@ static const char *const loss_words[LOST_MAX] = {
 		"sockets without storage: their owner may be unknown, and a filter leaves them out",
 	[LOST_UNDECODABLE] = "events that could not be decoded",
 	[LOST_WALK] = "hash chains too long to find a TIME_WAIT in",
+	[LOST_SEGMENTS] = "segments left out while the ring buffer was half full (no state is)",
 	[LOST_NESTED] = "events lost because a hook interrupted itself",
 };
 
@@ -30,6 +31,12 @@ void summary_print(const struct engine_counts *counts, const struct options *opt
 	if (counts->table_full)
 		log_line("%" PRIu64 " times the table was full (--max-connections %u)",
 			 counts->table_full, options->max_connections);
+	if (counts->segments || counts->strangers)
+		log_line("%" PRIu64 " segments of interest, %" PRIu64
+			 " attempts without a socket, %" PRIu64 " stray resets, %" PRIu64
+			 " stray segments",
+			 counts->segments, counts->strangers, counts->stray_resets,
+			 counts->stray_segments);
 	if (!options->verbose)
 		return;
 	log_line("%" PRIu64 " reported, %" PRIu64 " not wanted, %" PRIu64

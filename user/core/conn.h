@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/report.h"
+#include "core/story.h"
 
 #define CONN_NONE UINT32_MAX
 #define CONN_STATES_MAX 8
@@ -19,6 +20,7 @@ enum conn_phase {
 	CONN_LIVE, /* the socket is there */
 	CONN_HELD, /* closed; a late event may still say how */
 	CONN_REMAINING, /* only a minisock is left */
+	CONN_AWAITING, /* ended, but its diagram waits for the other end */
 	CONN_CANCELLED, /* its minisock was taken away; why is not sure yet */
 	CONN_PHASES,
 };
@@ -34,6 +36,8 @@ struct conn {
 	uint32_t listen_pid; /* if several processes turn out to hold it; 0: unknown */
 	uint8_t listen_comm[EV_COMM_LEN];
 	struct ev_stats stats; /* as of EV_CLOSE */
+	struct story *story; /* owned by the engine; NULL where none is kept */
+	uint64_t peer_cookie; /* the other end, where it is a socket of this host; else 0 */
 
 	uint64_t entered_ns[CONN_STATES_MAX]; /* 0: not seen */
 	uint64_t closed_ns; /* when the socket (or the FIN_WAIT2 minisock) went; 0: not yet */
@@ -43,6 +47,7 @@ struct conn {
 	uint64_t seen_ns; /* the last event of it */
 	uint8_t states[CONN_STATES_MAX];
 
+	uint32_t peer; /* index of it, while peer_cookie still is there */
 	uint32_t next, prev; /* in the list of its phase, oldest first */
 	uint32_t self;
 	uint32_t loss_epoch; /* of the engine when it was made */
@@ -52,6 +57,7 @@ struct conn {
 	int16_t reset_reason; /* enum sk_rst_reason, -1 none */
 
 	uint16_t close_flags; /* EVF_* at EV_CLOSE */
+	uint8_t close_shutdown; /* sk_shutdown then */
 	uint16_t error; /* sk_err at EV_CLOSE */
 	uint8_t states_len;
 	uint8_t steps_told; /* of these states, to the views of steps */
@@ -75,6 +81,7 @@ struct conn {
 	bool has_stats : 1;
 	bool cancel_in_time_wait : 1;
 	bool cancelled_by_task : 1;
+	bool has_ends : 1; /* is in the index of ends */
 };
 
 struct conn_list {

@@ -13,6 +13,10 @@ static const unsigned short sizes[] = {
 	[EV_RETRANSMIT] = sizeof(struct ev_retransmit),
 	[EV_SYNACK_RETRANSMIT] = sizeof(struct ev_synack_retransmit),
 	[EV_MINISOCK_TIMER] = sizeof(struct ev_minisock_timer),
+	[EV_SEGMENT] = sizeof(struct ev_segment),
+	[EV_NUMBERS] = sizeof(struct ev_numbers),
+	[EV_REFUSED] = sizeof(struct ev_refused),
+	[EV_FLAGS] = sizeof(struct ev_flags),
 	[EV_SCAN_BEGIN] = sizeof(struct ev_scan),
 	[EV_FOUND] = sizeof(struct ev_found),
 	[EV_HOLDER] = sizeof(struct ev_holder),
@@ -77,6 +81,11 @@ bool decode_is_event(const void *data, size_t size)
 		return is_close(data);
 	case EV_FOUND:
 		return is_found(data);
+	case EV_SEGMENT:
+		return is_family(&((const struct ev_segment *)data)->tuple) &&
+		       ((const struct ev_segment *)data)->met_state < ST_MAX;
+	case EV_REFUSED:
+		return is_family(&((const struct ev_refused *)data)->tuple);
 	case EV_SYNACK_RETRANSMIT:
 		return is_family(&((const struct ev_synack_retransmit *)data)->tuple);
 	case EV_MINISOCK_TIMER:

@@ -13,6 +13,8 @@
 #define HOLD_NS (20 * MS)
 /* net.ipv4.tcp_synack_retries: the kernel gives a request up within about a minute. */
 #define HALFOPEN_NS (130 * SEC)
+/* How long a diagram waits for the other end to end too. */
+#define AWAIT_NS (2 * SEC)
 
 struct conn *engine_find(const struct engine *engine, uint64_t sock)
 {
@@ -23,6 +25,9 @@ struct conn *engine_find(const struct engine *engine, uint64_t sock)
 
 void engine_drop(struct engine *engine, struct conn *conn)
 {
+	ends_forget(engine, conn);
+	story_free(conn->story);
+	conn->story = NULL;
 	/* its place may have another tenant already */
 	if (map_get(&engine->by_sock, conn->sock) == conn->self)
 		map_del(&engine->by_sock, conn->sock);
@@ -31,21 +36,52 @@ void engine_drop(struct engine *engine, struct conn *conn)
 	conn_free(&engine->pool, conn);
 }
 
+static void fill(struct engine *engine, struct conn *conn, struct report_conn *report)
+{
+	if (conn->loss_epoch != engine->loss_epoch)
+		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	engine->counts.reported++;
+	verdict_fill(conn, report);
+	report->cgroup = cgroups_path(&engine->cgroups, conn->tuple.cgroup_id);
+}
+
+/* A diagram is whole with the other end's half, and with the peer's FIN. */
+static bool awaits_other_end(const struct engine *engine, const struct conn *conn)
+{
+	const struct conn *peer;
+
+	if (!engine->options.draw || conn->phase == CONN_AWAITING || !conn->story)
+		return false;
+	peer = ends_peer(engine, conn);
+	if (peer)
+		return peer->phase != CONN_AWAITING;
+	return conn->phase == CONN_LIVE && conn->minisock_state == ST_FIN_WAIT2 &&
+	       !conn->story->fin_received;
+}
+
 void engine_report(struct engine *engine, struct conn *conn)
 {
-	struct report_conn report;
+	struct report_conn report, other;
+	struct conn *peer;
 
 	if (!wanted_decide(engine, conn, true))
 		return;
 	steps_tell(engine, conn);
-	if (conn->loss_epoch != engine->loss_epoch)
-		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
-	engine->counts.reported++;
-	if (engine->sink.conn) {
-		verdict_fill(conn, &report);
-		report.cgroup = cgroups_path(&engine->cgroups, conn->tuple.cgroup_id);
-		engine->sink.conn(engine->sink.ctx, &report);
+	if (awaits_other_end(engine, conn)) {
+		conn->seen_ns = engine->now_ns;
+		conn_move(&engine->pool, conn, CONN_AWAITING);
+		return;
 	}
+	fill(engine, conn, &report);
+	peer = engine->options.draw ? ends_peer(engine, conn) : NULL;
+	if (peer && peer->phase == CONN_AWAITING) {
+		fill(engine, peer, &other);
+		report.peer = &other;
+	}
+	if (engine->sink.conn)
+		engine->sink.conn(engine->sink.ctx, &report);
+	if (report.peer)
+		engine_drop(engine, peer);
 	engine_drop(engine, conn);
 }
 
@@ -62,7 +98,8 @@ void engine_give_up(struct engine *engine, struct conn *conn)
 /* The one that ended first makes room; live ones never do. */
 static bool evict(struct engine *engine)
 {
-	static const enum conn_phase order[] = { CONN_HELD, CONN_CANCELLED, CONN_REMAINING };
+	static const enum conn_phase order[] = { CONN_AWAITING, CONN_HELD, CONN_CANCELLED,
+						 CONN_REMAINING };
 
 	for (unsigned int i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		struct conn *conn = conn_oldest(&engine->pool, order[i]);
@@ -71,6 +108,7 @@ static bool evict(struct engine *engine)
 			continue;
 		if (conn->phase == CONN_REMAINING)
 			conn->incomplete |= INCOMPLETE_TABLE_FULL;
+		conn_move(&engine->pool, conn, CONN_AWAITING); /* and it waits no more */
 		engine_report(engine, conn);
 		return true;
 	}
@@ -92,7 +130,10 @@ struct conn *engine_add(struct engine *engine, const struct ev_hdr *hdr)
 	conn->cookie = hdr->cookie;
 	conn->seen_ns = hdr->ts_ns;
 	conn->loss_epoch = engine->loss_epoch;
+	if (engine->options.story)
+		conn->story = story_new(engine->options.draw);
 	if (map_put(&engine->by_sock, hdr->sock, conn->self)) {
+		story_free(conn->story);
 		conn_free(&engine->pool, conn);
 		engine->counts.table_full++;
 		return NULL;
@@ -149,6 +190,19 @@ static void dispatch(struct engine *engine, const void *event)
 	case EV_MINISOCK_TIMER:
 		remains_timer(engine, event);
 		break;
+	case EV_NUMBERS:
+		life_on_numbers(engine, event);
+		break;
+	case EV_FLAGS:
+		life_on_flags(engine, event);
+		break;
+	case EV_SEGMENT:
+		life_on_segment(engine, event);
+		break;
+	case EV_REFUSED:
+		if (engine->strangers)
+			strangers_refused(engine, event);
+		break;
 	case EV_SCAN_BEGIN:
 		scan_begin(engine, event);
 		break;
@@ -180,16 +234,27 @@ static uint64_t held_due(const struct engine *engine)
 	return conn ? conn->closed_ns + HOLD_NS : UINT64_MAX;
 }
 
+static uint64_t awaiting_due(const struct engine *engine)
+{
+	const struct conn *conn = conn_oldest(&engine->pool, CONN_AWAITING);
+
+	return conn ? conn->seen_ns + AWAIT_NS : UINT64_MAX;
+}
+
 /* All that is due, in order of time: so that a recording gives its records in the same order. */
 static void release_due(struct engine *engine)
 {
 	for (;;) {
 		uint64_t held = held_due(engine);
 		uint64_t remaining = remains_due(engine);
+		uint64_t awaiting = awaiting_due(engine);
 
-		if (held >= engine->now_ns && remaining >= engine->now_ns)
+		if (held >= engine->now_ns && remaining >= engine->now_ns &&
+		    awaiting >= engine->now_ns)
 			return;
-		if (held <= remaining)
+		if (awaiting < held && awaiting < remaining)
+			engine_report(engine, conn_oldest(&engine->pool, CONN_AWAITING));
+		else if (held <= remaining)
 			engine_report(engine, conn_oldest(&engine->pool, CONN_HELD));
 		else
 			remains_release(engine);
@@ -210,6 +275,8 @@ int engine_event(struct engine *engine, const void *event, size_t size)
 	if (hdr->kind < EV_CLOCK && hdr->ts_ns > engine->now_ns)
 		engine->now_ns = hdr->ts_ns;
 	release_due(engine);
+	if (engine->strangers)
+		strangers_release(engine);
 	dispatch(engine, event);
 	return 0;
 }
@@ -219,6 +286,8 @@ void engine_tick(struct engine *engine, uint64_t now_ns)
 	if (now_ns > engine->now_ns)
 		engine->now_ns = now_ns;
 	release_due(engine);
+	if (engine->strangers)
+		strangers_release(engine);
 	if (engine->now_ns < engine->next_expiry_ns)
 		return;
 	engine->next_expiry_ns = engine->now_ns + SEC;
@@ -228,7 +297,8 @@ void engine_tick(struct engine *engine, uint64_t now_ns)
 
 void engine_finish(struct engine *engine)
 {
-	static const enum conn_phase order[] = { CONN_HELD, CONN_CANCELLED, CONN_REMAINING };
+	static const enum conn_phase order[] = { CONN_HELD, CONN_CANCELLED, CONN_REMAINING,
+						 CONN_AWAITING };
 	struct conn *conn;
 
 	for (unsigned int i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -266,9 +336,15 @@ struct engine *engine_new(const struct engine_options *options, const struct rep
 	memset(engine->recent_clients, 0xff, sizeof(engine->recent_clients));
 	if (map_init(&engine->by_sock, options->hash_seed) ||
 	    map_init(&engine->by_tuple, options->hash_seed) ||
+	    map_init(&engine->by_ends, options->hash_seed) ||
 	    cgroups_init(&engine->cgroups, options->hash_seed) ||
 	    halfopens_init(&engine->halfopens, options->hash_seed))
 		goto fail;
+	if (options->strangers) {
+		engine->strangers = strangers_new(options->hash_seed);
+		if (!engine->strangers)
+			goto fail;
+	}
 	if (options->filter)
 		engine->filter = *options->filter;
 	if (options->cgroup) {
@@ -286,6 +362,10 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
+	for (uint32_t i = 0; engine->options.story && i < engine->pool.used; i++)
+		story_free(conn_at(&engine->pool, i)->story);
+	strangers_free(engine->strangers);
+	map_free(&engine->by_ends);
 	map_free(&engine->by_sock);
 	map_free(&engine->by_tuple);
 	conn_pool_free(&engine->pool);

@@ -22,6 +22,9 @@ struct engine_options {
 	 * (TIME_WAIT, FIN_WAIT2 without a socket) is over too.
 	 */
 	bool whole;
+	bool story; /* tell what segments prove: releases, handshakes, the other end */
+	bool draw; /* keep every segment, and tell both ends of one host at once */
+	bool strangers; /* also tell attempts that never had a socket */
 	uint32_t max_connections; /* tracked at once; must be above 0 */
 	uint64_t hash_seed; /* any; addresses and ports can come from an enemy */
 	const struct filter *filter; /* copied; NULL for none */
@@ -39,6 +42,10 @@ struct engine_counts {
 	uint64_t half_open; /* requests known by a repeated SYN+ACK, now */
 	uint64_t table_full; /* not tracked, or ended early, for want of room */
 	uint64_t unknown_sock; /* events of a socket never seen to open */
+	uint64_t segments; /* told by watched interfaces */
+	uint64_t strangers; /* attempts that never had a socket: refused, reset, timed out */
+	uint64_t stray_resets; /* RSTs that met no socket */
+	uint64_t stray_segments; /* others that did, and were answered with an RST */
 	uint64_t lost[LOST_MAX]; /* told by EV_LOST */
 };
 

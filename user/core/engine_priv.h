@@ -11,7 +11,9 @@
 #include "core/cgroups.h"
 #include "core/conn.h"
 #include "core/engine.h"
+#include "core/ends.h"
 #include "core/halfopen.h"
+#include "core/strangers.h"
 #include "core/verdict.h"
 
 /* Latest clients in SYN_SENT: whose connect() may be taking over a minisock right now. */
@@ -24,6 +26,8 @@ struct engine {
 	struct report_sink sink;
 	struct map by_sock; /* identity -> index of conn */
 	struct map by_tuple; /* those in CONN_CANCELLED, by a hash of their tuple */
+	struct map by_ends; /* of the story's connections: ends -> index */
+	struct strangers *strangers; /* NULL where they are not asked for */
 	struct conn_pool pool;
 	struct cgroups cgroups;
 	struct halfopens halfopens;
@@ -59,6 +63,10 @@ void life_on_reset_received(struct engine *engine, const struct ev_reset *event)
 void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event);
 void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_retransmit *event);
 
+void life_on_numbers(struct engine *engine, const struct ev_numbers *event);
+void life_on_flags(struct engine *engine, const struct ev_flags *event);
+void life_on_segment(struct engine *engine, const struct ev_segment *event);
+
 /* wanted.c: false if the connection was dropped as not wanted. */
 bool wanted_decide(struct engine *engine, struct conn *conn, bool at_end);
 
@@ -72,6 +80,8 @@ void remains_begin(struct engine *engine, struct conn *conn, const struct ev_clo
 void remains_found(struct engine *engine, const struct ev_found *event);
 void remains_timer(struct engine *engine, const struct ev_minisock_timer *event);
 void remains_reset(struct engine *engine, struct conn *conn);
+/* The peer's FIN was seen for a minisock in FIN_WAIT2. */
+void remains_fin(struct engine *engine, struct conn *conn, uint64_t ts_ns);
 void remains_client_opened(struct engine *engine, const struct conn *conn);
 void remains_reborn(struct engine *engine, const struct ev_tuple *tuple, uint64_t syn_ns);
 /* When the next one is due; UINT64_MAX: none. And lets go of it. */

@@ -7,6 +7,8 @@
 #define MS (1000ULL * 1000)
 
 #define TCP_FLAG_FIN 0x01 /* RFC 9293 3.1 */
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_ACK 0x10
 
 void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t source)
 {
@@ -22,8 +24,8 @@ void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t so
 }
 
 /* Owner, uid and port, as every transition brings them. */
-static void refresh(struct conn *conn, const struct ev_hdr *hdr, const struct ev_sock *sock,
-		    const struct ev_owner *owner, uint16_t lport)
+static void refresh(struct engine *engine, struct conn *conn, const struct ev_hdr *hdr,
+		    const struct ev_sock *sock, const struct ev_owner *owner, uint16_t lport)
 {
 	conn->seen_ns = hdr->ts_ns;
 	if (!conn->cookie)
@@ -34,6 +36,7 @@ static void refresh(struct conn *conn, const struct ev_hdr *hdr, const struct ev
 	life_take_owner(conn, owner, sock->owner_source);
 	if (!conn->tuple.lport)
 		conn->tuple.lport = lport;
+	ends_note(engine, conn);
 }
 
 /* A step that does not follow from the state known: the one between was lost. */
@@ -62,6 +65,8 @@ static void step_to(struct engine *engine, struct conn *conn, const struct ev_so
 	if (sock->old_state == ST_SYN_SENT && sock->new_state == ST_SYN_RECV)
 		conn->role = ROLE_BOTH;
 	conn_enter(conn, sock->new_state, ts_ns);
+	if (conn->story)
+		story_step(conn->story, sock->old_state, sock->new_state, sock->flags, ts_ns);
 	/* SYN_RECV may also end in FIN_WAIT1: closed before its last ACK came */
 	if (!conn->established && sock->new_state != ST_SYN_RECV)
 		establish(engine, conn, retrans);
@@ -78,8 +83,10 @@ static void open_client(struct engine *engine, const struct ev_open *event)
 	conn->role = ROLE_CLIENT;
 	conn->tuple = event->tuple;
 	conn->start_known = true;
-	refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
+	refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
 	conn_enter(conn, event->sock.new_state, event->hdr.ts_ns);
+	if (conn->story)
+		story_client_opened(conn->story, event->hdr.ts_ns);
 	if (engine->options.whole)
 		remains_client_opened(engine, conn);
 	if (wanted_decide(engine, conn, false))
@@ -110,20 +117,30 @@ static uint64_t syn_time(struct engine *engine, const struct ev_open *event)
 static void open_server(struct engine *engine, const struct ev_open *event)
 {
 	struct conn *conn = engine_add(engine, &event->hdr);
-	uint64_t syn_ns;
+	uint64_t syn_ns = 0;
 
 	if (!conn)
 		return;
-	syn_ns = syn_time(engine, event);
+	if (engine->strangers)
+		syn_ns = strangers_adopt(engine, &event->tuple, conn->story);
+	if (!syn_ns)
+		syn_ns = syn_time(engine, event);
 	conn->role = ROLE_SERVER;
 	conn->tuple = event->tuple;
 	conn->open_retrans = event->retrans;
 	conn->start_known = syn_ns != 0;
-	refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
+	refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
 	conn_enter(conn, ST_SYN_RECV, syn_ns ? syn_ns : event->hdr.ts_ns);
 	if (!wanted_decide(engine, conn, false))
 		return;
 	steps_tell(engine, conn);
+	if (conn->story) {
+		/* only a request that was kept knows when its SYN+ACK left */
+		conn->story->cookie_open = !event->srtt_us && !event->retrans &&
+					   !(event->sock.flags & EVF_SYN_DATA) &&
+					   event->sock.new_state == ST_ESTABLISHED;
+		story_server_opened(conn->story, syn_ns, event->retrans);
+	}
 	if (event->sock.new_state != ST_SYN_RECV)
 		step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 }
@@ -141,7 +158,7 @@ void life_on_open(struct engine *engine, const struct ev_open *event)
 	if (event->sock.old_state == ST_SYN_RECV && conn && conn_state(conn) == ST_SYN_RECV &&
 	    is_same_socket(conn, &event->hdr)) {
 		/* a simultaneous open, or one found in SYN_RECV: no new life */
-		refresh(conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
+		refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
 		if (event->sock.new_state != ST_SYN_RECV)
 			step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 		return;
@@ -162,7 +179,7 @@ void life_on_state(struct engine *engine, const struct ev_state *event)
 		engine->counts.unknown_sock++;
 		return;
 	}
-	refresh(conn, &event->hdr, &event->sock, &event->owner, event->lport);
+	refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->lport);
 	step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 }
 
@@ -192,14 +209,18 @@ void life_on_close(struct engine *engine, const struct ev_close *event)
 		return;
 	}
 	check_gap(conn, event->sock.old_state);
-	refresh(conn, &event->hdr, &event->sock, &event->owner, event->lport);
+	refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->lport);
 	conn->stats = event->stats;
 	conn->has_stats = true;
 	conn->closed_ns = event->hdr.ts_ns;
 	conn->closed_from = event->sock.old_state;
 	conn->close_flags = event->sock.flags;
+	conn->close_shutdown = event->sock.shutdown;
 	conn->error = event->sock.error;
 	conn->minisock_state = event->minisock ? event->minisock_state : ST_NONE;
+	if (conn->story)
+		story_close(conn->story, event->sock.old_state, event->sock.flags, &event->stats,
+			    conn->minisock_state, event->hdr.ts_ns);
 	if (!wanted_decide(engine, conn, !event->minisock || !engine->options.whole))
 		return;
 	close_step(engine, conn);
@@ -230,6 +251,8 @@ void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
 	conn->reset_sent_ns = event->hdr.ts_ns;
 	conn->reset_reason = (int16_t)event->reason;
 	conn->reset_was_reply = event->is_reply;
+	if (conn->story)
+		story_reset_sent(conn->story, event->is_reply, event->hdr.ts_ns);
 	if (conn->phase == CONN_HELD)
 		engine_report(engine, conn);
 	else if (conn->phase == CONN_CANCELLED)
@@ -240,8 +263,11 @@ void life_on_reset_received(struct engine *engine, const struct ev_reset *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
 
-	if (conn && conn->phase == CONN_LIVE)
-		conn->reset_received = true;
+	if (!conn || conn->phase != CONN_LIVE)
+		return;
+	conn->reset_received = true;
+	if (conn->story)
+		conn->story->reset_received_ns = event->hdr.ts_ns;
 }
 
 void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event)
@@ -256,11 +282,50 @@ void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event
 		conn->tuple.lport = event->lport;
 	if (is_fin && conn->fin_retrans < UINT16_MAX)
 		conn->fin_retrans++;
+	ends_note(engine, conn);
+	if (conn->story)
+		story_retransmit(conn->story, event);
+}
+
+void life_on_numbers(struct engine *engine, const struct ev_numbers *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (!conn || !conn->story || conn->phase != CONN_LIVE)
+		return;
+	story_numbers(conn->story, event, conn->role != ROLE_SERVER);
+	ends_note(engine, conn);
+}
+
+void life_on_flags(struct engine *engine, const struct ev_flags *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (conn && conn->story)
+		story_flags(conn->story, event);
+}
+
+void life_on_segment(struct engine *engine, const struct ev_segment *event)
+{
+	struct conn *conn = ends_find(engine, &event->tuple);
+	bool opens = (event->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+
+	engine->counts.segments++;
+	/* a SYN for ends whose socket is gone is another connection's */
+	if (conn && conn->story && !(opens && conn->phase != CONN_LIVE)) {
+		story_segment(conn->story, event);
+		if (event->tcp_flags & TCP_FLAG_FIN && conn->minisock_state == ST_FIN_WAIT2)
+			remains_fin(engine, conn, event->hdr.ts_ns);
+	} else if (engine->strangers) {
+		strangers_segment(engine, event);
+	}
 }
 
 void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_retransmit *event)
 {
 	halfopens_note(&engine->halfopens, event);
+	if (engine->strangers)
+		strangers_synack(engine, event);
 	if (engine->options.whole && event->first_synack_ns)
 		remains_reborn(engine, &event->tuple, event->first_synack_ns);
 }

@@ -185,3 +185,35 @@ const char *name_incomplete(unsigned int bit)
 	}
 	return NULL;
 }
+
+const char *name_violation(unsigned int bit)
+{
+	switch (bit) {
+	case VIOLATION_SYNACK_ACK:
+		return "synack_ack";
+	case VIOLATION_HANDSHAKE_ACK:
+		return "handshake_ack";
+	default:
+		return NULL;
+	}
+}
+
+const char *name_handshake(unsigned int bit)
+{
+	switch (bit) {
+	case HANDSHAKE_SYN_AGAIN:
+		return "syn_again";
+	case HANDSHAKE_SYNACK_AGAIN:
+		return "synack_again";
+	case HANDSHAKE_SYN_IGNORED:
+		return "syn_ignored";
+	case HANDSHAKE_ACK_IGNORED:
+		return "ack_ignored";
+	case HANDSHAKE_DEFERRED:
+		return "deferred_accept";
+	case HANDSHAKE_SYN_COOKIE:
+		return "syn_cookie";
+	default:
+		return NULL;
+	}
+}

@@ -40,7 +40,18 @@ static void enter_time_wait(struct engine *engine, struct conn *conn, uint64_t a
 		return;
 	}
 	conn_enter(conn, ST_TIME_WAIT, at_ns);
+	if (conn->story && conn->minisock_state == ST_FIN_WAIT2)
+		story_time_wait(conn->story, at_ns);
 	steps_tell(engine, conn);
+}
+
+void remains_fin(struct engine *engine, struct conn *conn, uint64_t ts_ns)
+{
+	if (conn_state(conn) != ST_FIN_WAIT2 || conn->phase == CONN_LIVE)
+		return;
+	enter_time_wait(engine, conn, ts_ns);
+	if (conn->phase == CONN_AWAITING)
+		engine_report(engine, conn);
 }
 
 static void end(struct engine *engine, struct conn *conn, enum conn_remains_end how, uint64_t at_ns)

@@ -73,6 +73,55 @@ enum conn_remains_end {
 #define INCOMPLETE_LOST_EVENTS 0x2
 #define INCOMPLETE_TABLE_FULL 0x4
 
+/* The story of a connection, in order of time: what happened between the two ends. */
+enum story_kind {
+	STORY_STATE, /* this end entered a state */
+	STORY_SEGMENT,
+	STORY_DATA, /* payload that went both ways between the items before and after */
+};
+
+#define STORY_OUT 0 /* from this end to the other */
+#define STORY_IN 1
+
+struct story_item {
+	int64_t ts_ns; /* UNKNOWN_NS where only its place in the order is known */
+	uint8_t kind; /* enum story_kind */
+	uint8_t state; /* STORY_STATE: the state that is entered; enum ev_tcp_state */
+	uint8_t way; /* STORY_SEGMENT: STORY_OUT or STORY_IN */
+	uint8_t tcp_flags; /* STORY_SEGMENT: RFC 9293 3.1 */
+	bool seen; /* STORY_SEGMENT: on the wire; else inferred from what the socket did */
+	bool again; /* STORY_SEGMENT: sent (or received) before */
+	bool has_seq, has_ack; /* STORY_SEGMENT: whether these are known */
+	uint32_t seq, ack; /* STORY_SEGMENT: absolute */
+	uint32_t payload; /* STORY_SEGMENT: bytes that it carries besides */
+	int64_t tx_bytes, rx_bytes; /* STORY_DATA; UNKNOWN_COUNT where not known */
+	int64_t tx_segs, rx_segs; /* STORY_DATA: with their ACKs; UNKNOWN_COUNT where not known */
+};
+
+struct report_story {
+	const struct story_item *items;
+	unsigned int len;
+	unsigned int left_out; /* items for which there was no room, before the last ones */
+	bool has_isn_local, has_isn_remote;
+	uint32_t isn_local, isn_remote;
+};
+
+struct report_flags {
+	uint32_t syn, ack, fin, rst, psh, urg;
+};
+
+/* What was unusual about a handshake that came about. */
+#define HANDSHAKE_SYN_AGAIN 0x1 /* the SYN was sent (seen by a server: came) more than once */
+#define HANDSHAKE_SYNACK_AGAIN 0x2 /* the SYN+ACK was sent more than once */
+#define HANDSHAKE_SYN_IGNORED 0x4 /* seen SYNs were not answered: full queue, or netfilter */
+#define HANDSHAKE_ACK_IGNORED 0x8 /* the last ACK was seen, but a later segment completed it */
+#define HANDSHAKE_DEFERRED 0x10 /* it waited for data (TCP_DEFER_ACCEPT) */
+#define HANDSHAKE_SYN_COOKIE 0x20 /* no request was kept between SYN and ACK */
+
+/* What a peer (or something between) did against RFC 9293. */
+#define VIOLATION_SYNACK_ACK 0x1 /* SYN+ACK whose ack is not ISN+1 */
+#define VIOLATION_HANDSHAKE_ACK 0x2 /* the last ACK's ack is not ISN+1 */
+
 struct report_state {
 	uint8_t state; /* enum ev_tcp_state */
 	int64_t ns; /* time in it; UNKNOWN_NS */
@@ -116,6 +165,23 @@ struct report_conn {
 	int64_t tx_segs, rx_segs;
 	int64_t retrans, syn_retrans, synack_retrans, fin_retrans;
 	int64_t srtt_us, min_rtt_us;
+	int64_t half_close_bytes; /* that the other way still carried; UNKNOWN_COUNT */
+
+	/* as Zeek's conn.log has them; empty where unknown */
+	char conn_state[8];
+	char history[24];
+	const char *reason; /* why it was reset or aborted, as far as the socket shows; NULL */
+	unsigned int handshake; /* HANDSHAKE_* bits */
+	unsigned int violations; /* VIOLATION_* bits */
+	const struct report_flags *flags_rx; /* NULL where not counted */
+	const struct report_story *story; /* NULL where not kept */
+
+	/*
+	 * The other end, where that is a socket of this host: its cookie, 0 for none.
+	 * peer is its own report, where both are told at once; else NULL.
+	 */
+	uint64_t peer_cookie;
+	const struct report_conn *peer;
 };
 
 /* One step of one connection from a state to another. */

@@ -37,6 +37,9 @@ static void add_found(struct engine *engine, const struct ev_found *event)
 	conn->owner.uid = event->owner.uid;
 	life_take_owner(conn, &event->owner, event->sock.owner_source);
 	conn_enter(conn, state, 0);
+	if (conn->story)
+		story_found(conn->story, event, conn->role);
+	ends_note(engine, conn);
 	wanted_decide(engine, conn, false);
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/verdict.h"
 
+#include "core/reason.h"
+#include "core/zeek.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -203,7 +206,15 @@ static enum conn_teardown teardown_word(const struct conn *conn, enum conn_close
 		return TEARDOWN_UNKNOWN;
 	if (closed != CLOSED_FIN)
 		return TEARDOWN_NONE;
-	return conn_passed(conn, ST_CLOSING) ? TEARDOWN_SIMULTANEOUS : TEARDOWN_UNKNOWN;
+	if (conn_passed(conn, ST_CLOSING))
+		return TEARDOWN_SIMULTANEOUS;
+	if (!conn->story || !conn->story->fin_received)
+		return TEARDOWN_UNKNOWN;
+	if (conn->story->half_close_bytes > 0)
+		return TEARDOWN_HALF_CLOSE;
+	if (conn->story->fin_acked_along)
+		return TEARDOWN_THREE_SEGMENT;
+	return conn->story->fin_acked_apart ? TEARDOWN_FOUR_WAY : TEARDOWN_UNKNOWN;
 }
 
 static enum conn_remains remains_word(const struct conn *conn)
@@ -359,6 +370,55 @@ static void fill_identity(const struct conn *conn, struct report_conn *report)
 	report->comm[EV_COMM_LEN] = '\0';
 }
 
+/* An ACK that completes the handshake does so within its softirq. */
+#define ACK_NEAR_NS (1000 * 1000)
+
+static unsigned int handshake_bits(const struct conn *conn)
+{
+	const struct story *story = conn->story;
+	uint64_t established = conn_entered(conn, ST_ESTABLISHED);
+	bool is_server = conn->role == ROLE_SERVER;
+	unsigned int bits = 0;
+
+	if (!conn->established || conn->opening_unseen)
+		return 0;
+	if (is_server ? story->syns_seen > 1 : conn->open_retrans > 0)
+		bits |= HANDSHAKE_SYN_AGAIN;
+	if (!is_server)
+		return bits;
+	if (conn->open_retrans)
+		bits |= HANDSHAKE_SYNACK_AGAIN;
+	else if (story->syns_seen > 1)
+		bits |= HANDSHAKE_SYN_IGNORED;
+	if (story->ack_seen_ns && established > story->ack_seen_ns + ACK_NEAR_NS)
+		bits |= conn->open_retrans ? HANDSHAKE_ACK_IGNORED : HANDSHAKE_DEFERRED;
+	if (story->cookie_open && !conn->syn_data)
+		bits |= HANDSHAKE_SYN_COOKIE;
+	return bits;
+}
+
+static void fill_story(const struct conn *conn, struct report_conn *report)
+{
+	struct story *story = conn->story;
+
+	report->peer_cookie = conn->peer_cookie;
+	report->peer = NULL;
+	report->half_close_bytes = UNKNOWN_COUNT;
+	report->violations = 0;
+	report->handshake = 0;
+	report->flags_rx = NULL;
+	report->story = NULL;
+	if (!story)
+		return;
+	if (story->reset_received_ns && report->closed != CLOSED_RST_SENT)
+		story_reset_received(story);
+	report->half_close_bytes = story->half_close_bytes;
+	report->violations = story->violations;
+	report->handshake = handshake_bits(conn);
+	report->flags_rx = story->has_flags ? &story->flags : NULL;
+	report->story = story_shown(story);
+}
+
 void verdict_fill(const struct conn *conn, struct report_conn *report)
 {
 	fill_identity(conn, report);
@@ -379,6 +439,9 @@ void verdict_fill(const struct conn *conn, struct report_conn *report)
 	fill_times(conn, report);
 	fill_states(conn, report);
 	fill_stats(conn, report);
+	report->reason = reason_word(conn, report->closed);
+	fill_story(conn, report);
+	zeek_fill(conn, report);
 }
 
 bool verdict_can_change(const struct conn *conn)

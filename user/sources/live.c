@@ -21,6 +21,7 @@
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
 #include "sources/scanner.h"
+#include "sources/watching.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
 
 #define MS (1000ULL * 1000)
@@ -38,6 +39,7 @@ struct live {
 	struct ring_buffer *ring;
 	struct bpf_link *sockets_link, *files_link;
 	struct bpf_link *destroy_link; /* from the first loss on */
+	struct watching *watching; /* NULL where no interface is watched */
 	struct scanner scanner;
 	struct cgroupfs *cgroupfs;
 	struct map cgroups_told;
@@ -239,6 +241,7 @@ uint64_t live_poll(struct live *live, event_taker take, void *ctx)
 		wait_for_events(live);
 	now = clock_ns(CLOCK_MONOTONIC);
 	tell_clock(live);
+	watching_follow(live->watching);
 	scan_if_due(live, now);
 	got = ring_buffer__consume(live->ring);
 	if (got < 0 && got != -EINTR) {
@@ -278,6 +281,8 @@ static int set_up(struct live *live, const struct live_options *options)
 		skel->rodata->filter = *options->filter;
 	if (getrandom((void *)&skel->rodata->sock_mask, sizeof(skel->rodata->sock_mask), 0) < 0)
 		return -errno;
+	if (watching_set_up(skel, options))
+		return -EINVAL;
 	return bpf_map__set_max_entries(skel->maps.events, options->ring_bytes);
 }
 
@@ -343,7 +348,8 @@ struct live *live_open(const struct live_options *options)
 	if (!live->skel)
 		goto no_memory;
 	live->cgroupfs = cgroupfs_open();
-	if (set_up(live, options) || start(live)) {
+	if (set_up(live, options) || start(live) ||
+	    watching_start(&live->watching, live->skel, options)) {
 		live_close(live);
 		return NULL;
 	}
@@ -358,6 +364,7 @@ void live_close(struct live *live)
 {
 	if (!live)
 		return;
+	watching_stop(live->watching);
 	ring_buffer__free(live->ring);
 	bpf_link__destroy(live->sockets_link);
 	bpf_link__destroy(live->files_link);

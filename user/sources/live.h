@@ -12,6 +12,7 @@
 
 #include "event.h"
 #include "filter.h"
+#include "sources/packets.h"
 #include "sources/source.h"
 
 struct live;
@@ -19,6 +20,12 @@ struct live;
 struct live_options {
 	const struct filter *filter;
 	bool watch_minisocks; /* tell how they end; costs a hook on every timer */
+	bool watch_segments; /* tell where sequence spaces are; more events */
+	bool count_flags; /* of each connection, on the watched interfaces */
+	enum packets_mode packets;
+	const char *const *interfaces; /* see packets.h */
+	unsigned int interfaces_len;
+	const char *netns; /* where the interfaces are: see netns_find(); NULL: our own */
 	bool verbose; /* let libbpf speak */
 	uint32_t ring_bytes; /* a power of two and a multiple of the page size */
 };

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/map.h"
@@ -153,6 +154,7 @@ static int cookie_of(const char *path, __u64 *cookie)
 struct by_inode {
 	uint64_t inode;
 	uint64_t cookie;
+	int fd; /* -1: not found */
 };
 
 static void match_inode(void *ctx, uint64_t cookie)
@@ -160,29 +162,82 @@ static void match_inode(void *ctx, uint64_t cookie)
 	struct by_inode *wanted = ctx;
 	struct stat st;
 
-	if (!stat("/proc/self/ns/net", &st) && st.st_ino == wanted->inode)
-		wanted->cookie = cookie;
+	if (stat("/proc/self/ns/net", &st) || st.st_ino != wanted->inode || wanted->fd >= 0)
+		return;
+	wanted->cookie = cookie;
+	wanted->fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+/* The path of a namespace given by name or path; 0 or a negative errno. */
+static int path_of(const char *text, char *path, size_t size)
+{
+	int len = snprintf(path, size, "%s%s", strchr(text, '/') ? "" : "/run/netns/", text);
+
+	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+static bool is_number(const char *text)
+{
+	return *text && strspn(text, "0123456789") == strlen(text);
+}
+
+int netns_open(const char *text)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	if (is_number(text)) {
+		struct by_inode wanted = { .inode = strtoul(text, NULL, 10), .fd = -1 };
+
+		err = netns_for_each(match_inode, &wanted);
+		return err < 0 ? err : wanted.fd >= 0 ? wanted.fd : -ENOENT;
+	}
+	err = path_of(text, path, sizeof(path));
+	if (err)
+		return err;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int netns_enter(int netns)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int err;
+
+	if (home < 0)
+		return -errno;
+	if (!setns(netns, CLONE_NEWNET))
+		return home;
+	err = -errno;
+	close(home);
+	return err;
+}
+
+void netns_leave(int home)
+{
+	setns(home, CLONE_NEWNET);
+	close(home);
 }
 
 int netns_find(const char *text, __u64 *cookie, __u32 *inum)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	char *end;
-	unsigned long inode = strtoul(text, &end, 10);
 	int err;
 
-	if (*text && !*end) {
-		struct by_inode wanted = { .inode = inode };
+	if (is_number(text)) {
+		struct by_inode wanted = { .inode = strtoul(text, NULL, 10), .fd = -1 };
 
 		err = netns_for_each(match_inode, &wanted);
+		if (wanted.fd >= 0)
+			close(wanted.fd);
 		*cookie = wanted.cookie;
-		*inum = (uint32_t)inode;
+		*inum = (uint32_t)wanted.inode;
 		return err < 0 ? err : wanted.cookie ? 0 : -ENOENT;
 	}
-	if (snprintf(path, sizeof(path), "%s%s", strchr(text, '/') ? "" : "/run/netns/", text) >=
-	    (int)sizeof(path))
-		return -ENAMETOOLONG;
+	err = path_of(text, path, sizeof(path));
+	if (err)
+		return err;
 	if (stat(path, &st))
 		return -errno;
 	*inum = (uint32_t)st.st_ino;

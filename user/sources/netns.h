@@ -20,4 +20,11 @@ int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx);
  */
 int netns_find(const char *text, __u64 *cookie, __u32 *inum);
 
+/* A descriptor of that namespace, to be closed; or a negative errno. */
+int netns_open(const char *text);
+
+/* Enters it: what takes the caller home again with netns_leave(), or a negative errno. */
+int netns_enter(int netns);
+void netns_leave(int home);
+
 #endif

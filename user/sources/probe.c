@@ -21,6 +21,9 @@ static const struct live_program purposes[] = {
 	{ "minisock_timer_start", "--whole: how TIME_WAIT ends", 0, false },
 	{ "minisock_timer_cancel", "--whole: how TIME_WAIT ends", 0, false },
 	{ "minisock_timer_expire", "--whole: how TIME_WAIT ends", 0, false },
+	{ "watch_xdp", "--packets: segments that interfaces receive, by XDP", 0, false },
+	{ "watch_tc", "--packets: the same by tc", 0, false },
+	{ "watch_tc_raw", "--packets: the same for tunnels without a link layer", 0, false },
 	{ "scan_sockets", "connections older than the tracer (iter/tcp)", 0, true },
 	{ "scan_files", "their owners (iter/task_file)", 0, true },
 };
@@ -44,7 +47,7 @@ static int try_one(const char *name)
 	bpf_object__for_each_program(program, skel->obj)
 		bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), name));
 	err = connlife_bpf__load(skel);
-	if (!err) {
+	if (!err && strncmp(name, "watch_", strlen("watch_"))) { /* those need an interface */
 		program = bpf_object__find_program_by_name(skel->obj, name);
 		link = program ? bpf_program__attach(program) : NULL;
 		err = link ? 0 : -errno;

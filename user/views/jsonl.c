@@ -93,6 +93,54 @@ static void owner_fields(struct json *json, const struct report_conn *conn)
 	string_field(json, "pid_source", name_owner_source(conn->pid_source));
 }
 
+static void bits_field(struct json *json, const char *key, unsigned int bits,
+		       const char *(*name_of)(unsigned int bit))
+{
+	json_key(json, key);
+	json_open_array(json);
+	for (unsigned int bit = 1; bit && bit <= bits; bit <<= 1) {
+		const char *name = name_of(bits & bit);
+
+		if (name)
+			json_string(json, name);
+	}
+	json_close_array(json);
+}
+
+static void flags_field(struct json *json, const struct report_flags *flags)
+{
+	if (!flags) {
+		null_field(json, "flags_rx");
+		return;
+	}
+	json_key(json, "flags_rx");
+	json_open_object(json);
+	count_field(json, "syn", flags->syn);
+	count_field(json, "ack", flags->ack);
+	count_field(json, "fin", flags->fin);
+	count_field(json, "rst", flags->rst);
+	count_field(json, "psh", flags->psh);
+	count_field(json, "urg", flags->urg);
+	json_close_object(json);
+}
+
+static void isn_field(struct json *json, const char *key, bool known, uint32_t isn)
+{
+	count_field(json, key, known ? (int64_t)isn : UNKNOWN_COUNT);
+}
+
+static void story_fields(struct json *json, const struct report_conn *conn)
+{
+	const struct report_story *story = conn->story;
+
+	flags_field(json, conn->flags_rx);
+	count_field(json, "half_close_bytes", conn->half_close_bytes);
+	isn_field(json, "isn_local", story && story->has_isn_local, story ? story->isn_local : 0);
+	isn_field(json, "isn_remote", story && story->has_isn_remote,
+		  story ? story->isn_remote : 0);
+	id_field(json, "peer_cookie", conn->peer_cookie);
+}
+
 static void verdict_fields(struct json *json, const struct report_conn *conn)
 {
 	string_field(json, "opened", name_opened(conn->opened));
@@ -101,9 +149,12 @@ static void verdict_fields(struct json *json, const struct report_conn *conn)
 	string_field(json, "teardown", name_teardown(conn->teardown));
 	string_field(json, "reset_reason", name_reset_reason(conn->reset_reason));
 	string_field(json, "error", name_errno(conn->error));
-	null_field(json, "conn_state");
-	null_field(json, "history");
+	string_field(json, "reason", conn->reason);
+	string_field(json, "conn_state", conn->conn_state[0] ? conn->conn_state : NULL);
+	string_field(json, "history", conn->history[0] ? conn->history : NULL);
 	null_field(json, "completeness");
+	bits_field(json, "handshake", conn->handshake, name_handshake);
+	bits_field(json, "violations", conn->violations, name_violation);
 }
 
 static void states_fields(struct json *json, const struct report_conn *conn)
@@ -137,22 +188,14 @@ static void traffic_fields(struct json *json, const struct report_conn *conn)
 	count_field(json, "fin_retrans", conn->fin_retrans);
 	count_field(json, "srtt_us", conn->srtt_us);
 	count_field(json, "min_rtt_us", conn->min_rtt_us);
-	null_field(json, "flags_rx");
+	story_fields(json, conn);
 }
 
 static void completeness_fields(struct json *json, const struct report_conn *conn)
 {
 	json_key(json, "complete");
 	json_bool(json, !conn->incomplete);
-	json_key(json, "incomplete_because");
-	json_open_array(json);
-	for (unsigned int bit = 1; bit && bit <= conn->incomplete; bit <<= 1) {
-		const char *name = name_incomplete(conn->incomplete & bit);
-
-		if (name)
-			json_string(json, name);
-	}
-	json_close_array(json);
+	bits_field(json, "incomplete_because", conn->incomplete, name_incomplete);
 }
 
 static void begin_line(struct json *json, struct text *text)

@@ -161,6 +161,13 @@ static void half_close_cell(struct cell *cell, const void *report)
 	cell_ms(cell, conn->half_close_ns, 3);
 }
 
+static void teardown_cell(struct cell *cell, const void *report)
+{
+	const struct report_conn *conn = report;
+
+	cell_word(cell, name_teardown(conn->teardown));
+}
+
 static void time_wait_cell(struct cell *cell, const void *report)
 {
 	const struct report_conn *conn = report;
@@ -203,7 +210,9 @@ static void reason_cell(struct cell *cell, const void *report)
 {
 	const struct report_conn *conn = report;
 
-	cell_word(cell, name_reset_reason(conn->reset_reason));
+	const char *kernels = name_reset_reason(conn->reset_reason);
+
+	cell_word(cell, kernels ? kernels : conn->reason);
 }
 
 static void states_cell(struct cell *cell, const void *report)
@@ -270,6 +279,7 @@ static const struct column life_columns[] = {
 	{ "NETNS", 10, 10, COLUMN_EXTENDED, netns_cell },
 	{ "HS_MS", 8, 8, COLUMN_EXTENDED, handshake_cell },
 	{ "HALF_MS", 8, 8, COLUMN_EXTENDED, half_close_cell },
+	{ "TEARDOWN", 13, 13, COLUMN_EXTENDED, teardown_cell },
 	{ "TW_MS", 9, 9, COLUMN_EXTENDED, time_wait_cell },
 	{ "REM_END", 9, 9, COLUMN_EXTENDED, remains_end_cell },
 	{ "RETR", 4, 4, COLUMN_EXTENDED, retrans_cell },

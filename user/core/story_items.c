@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/story_items.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_KEPT (STORY_ITEMS_MAX * 2 / 3)
+
+static bool make_room(struct story *story)
+{
+	struct story_item *items;
+	uint16_t cap;
+
+	if (story->len < story->cap)
+		return true;
+	if (story->len == STORY_ITEMS_MAX) {
+		memmove(&story->items[FIRST_KEPT], &story->items[FIRST_KEPT + 1],
+			(STORY_ITEMS_MAX - FIRST_KEPT - 1) * sizeof(*items));
+		story->len--;
+		story->left_out++;
+		return true;
+	}
+	cap = story->cap ? story->cap * 2 : 12;
+	if (cap > STORY_ITEMS_MAX)
+		cap = STORY_ITEMS_MAX;
+	items = realloc(story->items, cap * sizeof(*items));
+	if (!items) {
+		story->left_out++;
+		return false;
+	}
+	story->items = items;
+	story->cap = cap;
+	return true;
+}
+
+void items_insert(struct story *story, unsigned int at, struct story_item item)
+{
+	if (!story->keeps_items || !make_room(story))
+		return;
+	if (at > story->len)
+		at = story->len;
+	memmove(&story->items[at + 1], &story->items[at],
+		(story->len - at) * sizeof(*story->items));
+	story->items[at] = item;
+	story->len++;
+}
+
+void items_append(struct story *story, struct story_item item)
+{
+	items_insert(story, story->len, item);
+}
+
+int64_t item_time(uint64_t ts_ns)
+{
+	return ts_ns ? (int64_t)ts_ns : UNKNOWN_NS;
+}
+
+void items_enter(struct story *story, uint8_t state, uint64_t ts_ns)
+{
+	items_append(story, (struct story_item){ .ts_ns = item_time(ts_ns),
+						 .kind = STORY_STATE,
+						 .state = state });
+}
+
+struct story_item item_segment(uint8_t way, uint8_t tcp_flags, uint64_t ts_ns)
+{
+	return (struct story_item){
+		.ts_ns = item_time(ts_ns), .kind = STORY_SEGMENT, .way = way, .tcp_flags = tcp_flags
+	};
+}
+
+struct story_item item_numbered(uint8_t way, uint8_t tcp_flags, uint64_t ts_ns, uint32_t seq,
+				uint32_t ack)
+{
+	struct story_item item = item_segment(way, tcp_flags, ts_ns);
+
+	item.has_seq = true;
+	item.seq = seq;
+	item.has_ack = tcp_flags & ACK;
+	item.ack = ack;
+	return item;
+}
+
+/* What the socket proves to have come; unless it was seen, then nothing is to be inferred. */
+void items_received(struct story *story, struct story_item item)
+{
+	for (unsigned int i = story->len; i-- > 0;) {
+		const struct story_item *seen = &story->items[i];
+
+		if (seen->kind != STORY_SEGMENT || !seen->seen || seen->way != STORY_IN)
+			continue;
+		/* a FIN takes the ACK of ours along */
+		if (item.tcp_flags == ACK && seen->tcp_flags & ACK && item.has_ack &&
+		    seen->ack == item.ack)
+			return;
+		if ((seen->tcp_flags & (FIN | SYN | RST)) != (item.tcp_flags & (FIN | SYN | RST)))
+			continue;
+		if (item.tcp_flags != ACK || !item.has_ack)
+			return;
+	}
+	items_append(story, item);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The packet programs of the skeleton on the interfaces of one network
+ * namespace: the one that --netns names, else our own.
+ */
+#ifndef CONNLIFE_WATCHING_H
+#define CONNLIFE_WATCHING_H
+
+#include "sources/live.h"
+
+struct connlife_bpf;
+struct watching;
+
+/* Before the object is loaded. 0, or a negative errno after a line on stderr. */
+int watching_set_up(struct connlife_bpf *skel, const struct live_options *options);
+
+/* After it: attaches. *watching is NULL where nothing is to be watched. Errors as above. */
+int watching_start(struct watching **watching, struct connlife_bpf *skel,
+		   const struct live_options *options);
+
+/* Takes note of interfaces that came, went or were renamed. NULL is allowed here and below. */
+void watching_follow(struct watching *watching);
+
+void watching_stop(struct watching *watching);
+
+#endif
