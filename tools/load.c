@@ -13,8 +13,10 @@
  */
 #define _GNU_SOURCE 1
 #include <argp.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <error.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -57,6 +59,8 @@ struct options {
 	bool ipv6;
 	bool pin;
 	bool rr;
+	struct in_addr address; /* of the servers */
+	const char *server_netns; /* path; NULL: ours */
 };
 
 /* What one client did. */
@@ -110,6 +114,8 @@ enum {
 	OPT_PIN,
 	OPT_RR,
 	OPT_SECONDS,
+	OPT_ADDRESS,
+	OPT_SERVER_NETNS,
 };
 
 static const struct argp_option arguments[] = {
@@ -131,6 +137,9 @@ static const struct argp_option arguments[] = {
 	  "connection a client",
 	  0 },
 	{ "seconds", OPT_SECONDS, "N", 0, "For --hold and --rr", 0 },
+	{ "address", OPT_ADDRESS, "ADDRESS", 0, "IPv4 address of the servers (127.0.0.1)", 0 },
+	{ "server-netns", OPT_SERVER_NETNS, "PATH", 0,
+	  "Network namespace in which the servers listen (that of the clients)", 0 },
 	{ 0 }
 };
 
@@ -188,6 +197,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_SECONDS:
 		opts.seconds = parse_number(state, arg, 1, MAX_SECONDS);
 		return 0;
+	case OPT_ADDRESS:
+		if (!inet_aton(arg, &opts.address))
+			argp_error(state, "--address %s: no IPv4 address", arg);
+		return 0;
+	case OPT_SERVER_NETNS:
+		opts.server_netns = arg;
+		return 0;
 	case ARGP_KEY_END:
 		if (opts.hold && opts.rr)
 			argp_error(state, "--hold and --rr exclude each other");
@@ -213,6 +229,7 @@ static void parse_options(int argc, char **argv)
 	opts.connections = 40000;
 	opts.clients = cpus * 2 < MAX_CLIENTS ? cpus * 2 : MAX_CLIENTS;
 	opts.bytes = 1;
+	opts.address.s_addr = htonl(INADDR_LOOPBACK);
 	n_servers = cpus < MAX_SERVERS ? cpus : MAX_SERVERS;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	if (opts.rr && !opts.seconds)
@@ -239,7 +256,7 @@ static void raise_fd_limit(void)
 		      (unsigned long)need);
 }
 
-static socklen_t loopback(struct sockaddr_storage *addr, in_port_t port)
+static socklen_t server_address(struct sockaddr_storage *addr, in_port_t port)
 {
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)addr;
 	struct sockaddr_in *in = (struct sockaddr_in *)addr;
@@ -252,7 +269,7 @@ static socklen_t loopback(struct sockaddr_storage *addr, in_port_t port)
 		return sizeof(*in6);
 	}
 	in->sin_family = AF_INET;
-	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in->sin_addr = opts.address;
 	in->sin_port = port;
 	return sizeof(*in);
 }
@@ -420,7 +437,7 @@ static int connect_nth(struct tally *tally, unsigned int index, unsigned long nt
 {
 	unsigned int port = index % n_servers + nth % (PORTS / n_servers) * n_servers;
 	struct sockaddr_storage addr;
-	socklen_t len = loopback(&addr, ports[port]);
+	socklen_t len = server_address(&addr, ports[port]);
 	int fd = socket(addr.ss_family, SOCK_STREAM, 0);
 
 	if (fd < 0) {
@@ -538,17 +555,38 @@ static void run_client(unsigned int index)
 static void open_listener(unsigned int i)
 {
 	struct sockaddr_storage addr;
-	socklen_t len = loopback(&addr, 0);
+	socklen_t len = server_address(&addr, 0);
 	int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) || listen(fd, BACKLOG))
-		error(1, errno, "no listener on %s (is lo up?)", opts.ipv6 ? "::1" : "127.0.0.1");
+		error(1, errno, "no listener on %s (is its interface up?)",
+		      opts.ipv6 ? "::1" : inet_ntoa(opts.address));
 	limit_waiting(fd);
 	if (getsockname(fd, (struct sockaddr *)&addr, &len))
 		error(1, errno, "getsockname");
 	listeners[i] = fd;
 	ports[i] = opts.ipv6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
 			     : ((struct sockaddr_in *)&addr)->sin_port;
+}
+
+/* A socket stays in the namespace in which it was made, and so do its children. */
+static void open_listeners(void)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int there = -1;
+
+	if (opts.server_netns) {
+		there = open(opts.server_netns, O_RDONLY | O_CLOEXEC);
+		if (there < 0 || setns(there, CLONE_NEWNET))
+			error(1, errno, "%s", opts.server_netns);
+	}
+	for (unsigned int i = 0; i < PORTS; i++)
+		open_listener(i);
+	if (opts.server_netns && setns(home, CLONE_NEWNET))
+		error(1, errno, "setns");
+	close(home);
+	if (there >= 0)
+		close(there);
 }
 
 static pid_t start(void (*run)(unsigned int), unsigned int index)
@@ -578,8 +616,7 @@ static void prepare(void)
 		error(1, errno, "mmap");
 	if (pipe(go) || pipe(ready) || pipe(release) || pipe(stop))
 		error(1, errno, "pipe");
-	for (i = 0; i < PORTS; i++)
-		open_listener(i);
+	open_listeners();
 	for (i = 0; i < n_servers; i++)
 		servers[i] = start(run_server, i);
 	for (i = 0; i < opts.clients; i++)
