@@ -24,6 +24,8 @@ ALL_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 endif
 
+FUZZ_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
 ifeq ($(V),)
 Q := @
 say = @echo "  $(1) $(2)"
@@ -36,6 +38,9 @@ PURE_OBJS := $(PURE:%.c=$(BUILD)/%.o)
 REST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(PURE),$(REST)))
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_RUNS ?= 10000000
 SKEL := $(BUILD)/connlife.skel.h
 
 all: $(BUILD)/connlife
@@ -46,6 +51,7 @@ help:
 	@echo "sudo make demo   a dozen real connections in two network namespaces, and their lives"
 	@echo "sudo make test   install what is missing, build, run all tests"
 	@echo "make unit        the tests that need neither root nor a kernel"
+	@echo "make fuzz        random frames for the parser (FUZZ_RUNS=$(FUZZ_RUNS)), with sanitizers"
 	@echo "make check       the direction of includes and the format of the code"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
 	@echo "make install     to PREFIX ($(PREFIX)), below DESTDIR if set"
@@ -92,8 +98,21 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(PURE_OBJS) -lcmocka
 
+$(BUILD)/tests/kernel/%: tests/kernel/%.c $(BUILD)/flags | $(SKEL)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBS) -lcmocka
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/flags
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(FUZZ_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $<
+
 unit: $(UNIT_TESTS)
 	@for test in $(abspath $(UNIT_TESTS)); do $$test || exit 1; done
+
+fuzz: $(FUZZERS)
+	@for fuzzer in $(abspath $(FUZZERS)); do $$fuzzer $(FUZZ_RUNS) || exit 1; done
 
 # As root: what is missing is installed first, then make starts over with it in place.
 setup:
@@ -110,7 +129,7 @@ demo:
 
 test:
 	@tools/setup build test
-	@$(MAKE) --no-print-directory all unit $(BUILD)/load
+	@$(MAKE) --no-print-directory all unit $(KERNEL_TESTS) $(FUZZERS) $(BUILD)/load
 	@tests/run $(BUILD)
 
 check:
@@ -135,5 +154,5 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit setup run demo test check bench install uninstall clean FORCE
+.PHONY: all help unit fuzz setup run demo test check bench install uninstall clean FORCE
 .DELETE_ON_ERROR:

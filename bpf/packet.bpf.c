@@ -45,27 +45,23 @@ static __always_inline void count_segment(__u32 ifindex, __u8 tcp_flags)
 		*counter += 1;
 }
 
-static __always_inline __u32 raw32(const __u8 *at)
+static __always_inline __u32 fold_16(const __u8 *address)
 {
-	return at[0] | (__u32)at[1] << 8 | (__u32)at[2] << 16 | (__u32)at[3] << 24;
+	return parse_raw32(address) ^ parse_raw32(address + 4) ^ parse_raw32(address + 8) ^
+	       parse_raw32(address + 12);
 }
 
 static __always_inline __u32 fold(const struct parse_found *found, const __u8 *address)
 {
-	if (found->family == 4)
-		return raw32(address);
-	return raw32(address) ^ raw32(address + 4) ^ raw32(address + 8) ^ raw32(address + 12);
+	return found->family == 4 ? parse_raw32(address) : fold_16(address);
 }
 
 /* Whether it acknowledges what is waited for; then nothing is waited for any more. */
 static __always_inline bool is_awaited(const struct parse_found *found, __u8 tcp_flags)
 {
-	__u32 slot = awaited_slot(fold(found, found->saddr), fold(found, found->daddr),
-				  parse_be16(found->tcp), parse_be16(found->tcp + 2));
-	__u32 *awaited = bpf_map_lookup_elem(&awaited_acks, &slot);
+	__u32 *awaited = awaited_ack(fold(found, found->saddr), fold(found, found->daddr),
+				     parse_raw32(found->tcp));
 
-	if (!awaited)
-		return false;
 	if ((tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN) {
 		*awaited = AWAITED_ANY; /* the ACK that completes the handshake */
 		return true;
@@ -87,11 +83,11 @@ static __always_inline void fill_address(__u8 *out, const struct parse_found *fo
 		word[0] = 0;
 		word[1] = 0;
 		word[2] = bpf_htonl(0xffff);
-		word[3] = raw32(address);
+		word[3] = parse_raw32(address);
 		return;
 	}
 	for (int i = 0; i < 4; i++)
-		word[i] = raw32(address + 4 * i);
+		word[i] = parse_raw32(address + 4 * i);
 }
 
 /* What the segment will meet here; another host's, on its way through, meets nothing. */
@@ -144,7 +140,6 @@ static __always_inline void fill_segment(struct ev_segment *segment,
 	__builtin_memset(segment->tuple.pad, 0, sizeof(segment->tuple.pad));
 	segment->seq = parse_be32(found->tcp + 4);
 	segment->ack = parse_be32(found->tcp + 8);
-	segment->payload = found->payload;
 	segment->ifindex = ifindex;
 	segment->window = parse_be16(found->tcp + 14);
 	segment->tcp_flags = found->tcp[13];
@@ -180,13 +175,23 @@ static __always_inline void count_for_flow(const struct parse_found *found, __u8
 		add_flags(counts, tcp_flags);
 }
 
-static __always_inline void tell_segment(void *ctx, const struct parse_found *found, __u32 ifindex)
+/* whole: bytes of the frame, offset: where its TCP header begins. */
+static __always_inline __u32 big_payload(const struct parse_found *found, __u32 whole, __u32 offset)
+{
+	__u32 before = offset + (__u32)(found->tcp[12] >> 4) * 4;
+
+	return whole > before ? whole - before : 0;
+}
+
+static __always_inline void tell_segment(void *ctx, const struct parse_found *found, __u32 ifindex,
+					 __u32 payload)
 {
 	struct ev_segment *segment = reserve_lesser(sizeof(*segment));
 
 	if (!segment)
 		return;
 	fill_segment(segment, found, ifindex);
+	segment->payload = payload;
 	if (segment->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST))
 		segment->met_state = find_met_state(ctx, found, &segment->tuple);
 	if (filter.active && filter_tuple(&filter, &segment->tuple) == FILTER_NO)
@@ -195,7 +200,8 @@ static __always_inline void tell_segment(void *ctx, const struct parse_found *fo
 		submit_and_wake(segment);
 }
 
-static __always_inline void on_segment(void *ctx, const struct parse_found *found, __u32 ifindex)
+/* Counts it; whether it is to be told. */
+static __always_inline bool note_segment(const struct parse_found *found, __u32 ifindex)
 {
 	__u8 tcp_flags = found->tcp[13];
 	bool awaited = is_awaited(found, tcp_flags);
@@ -203,8 +209,62 @@ static __always_inline void on_segment(void *ctx, const struct parse_found *foun
 	count_segment(ifindex, tcp_flags);
 	if (count_flags)
 		count_for_flow(found, tcp_flags);
-	if (awaited || tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG))
-		tell_segment(ctx, found, ifindex);
+	return awaited || tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG);
+}
+
+#define PLAIN_NOT (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG)
+
+/* Whether an ACK with nothing else of note may go on with no more than being counted. */
+static __always_inline bool is_plain(__u32 remote, __u32 local, const __u8 *tcp, __u32 ip_payload)
+{
+	__u32 awaited = *awaited_ack(remote, local, parse_raw32(tcp));
+	__u32 header = (__u32)(tcp[12] >> 4) * 4;
+
+	if (tcp[13] & PLAIN_NOT || header < PARSE_TCP_LEN || header > ip_payload)
+		return false;
+	return awaited == AWAITED_NONE ||
+	       (awaited != AWAITED_ANY && awaited != parse_be32(tcp + 8));
+}
+
+/* Several fields in one look: type, version and length; fragment offset and protocol. */
+static __always_inline bool skim_ipv4(const __u8 *ip, const __u8 *end, __u32 ifindex)
+{
+	const __u8 *tcp = ip + PARSE_IPV4_LEN;
+	__u32 total;
+
+	if (tcp + PARSE_TCP_LEN > end ||
+	    (parse_raw32(ip - 2) & bpf_htonl(0xffffff00)) != bpf_htonl(0x08004500) ||
+	    (parse_raw32(ip + 6) & bpf_htonl(0x1fff00ff)) != bpf_htonl(6))
+		return false;
+	total = parse_be16(ip + 2);
+	if (total < PARSE_IPV4_LEN ||
+	    !is_plain(parse_raw32(ip + 12), parse_raw32(ip + 16), tcp, total - PARSE_IPV4_LEN))
+		return false;
+	count_segment(ifindex, tcp[13]);
+	return true;
+}
+
+static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifindex)
+{
+	const __u8 *tcp = ip + PARSE_IPV6_LEN;
+
+	if (tcp + PARSE_TCP_LEN > end ||
+	    (parse_raw32(ip - 2) & bpf_htonl(0xfffff000)) != bpf_htonl(0x86dd6000) || ip[6] != 6 ||
+	    !is_plain(fold_16(ip + 8), fold_16(ip + 24), tcp, parse_be16(ip + 4)))
+		return false;
+	count_segment(ifindex, tcp[13]);
+	return true;
+}
+
+/*
+ * A first look at what most frames are: data over Ethernet and IP without
+ * options. It takes a third of the time of the parser, which has all others.
+ */
+static __always_inline bool skim(const __u8 *frame, const __u8 *end, __u32 ifindex)
+{
+	const __u8 *ip = frame + PARSE_ETHER_LEN;
+
+	return !count_flags && (skim_ipv4(ip, end, ifindex) || skim_ipv6(ip, end, ifindex));
 }
 
 SEC("xdp.frags")
@@ -212,10 +272,31 @@ int watch_xdp(struct xdp_md *ctx)
 {
 	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct parse_found found;
+	__u32 payload;
 
-	if (parse_ether(data, end, &found) == PARSE_TCP)
-		on_segment(ctx, &found, ctx->ingress_ifindex);
+	if (skim(data, end, ctx->ingress_ifindex))
+		return XDP_PASS;
+	if (parse_ether(data, end, &found) != PARSE_TCP ||
+	    !note_segment(&found, ctx->ingress_ifindex))
+		return XDP_PASS;
+	payload = found.payload;
+	if (found.is_big)
+		payload = big_payload(&found, (__u32)bpf_xdp_get_buff_len(ctx),
+				      (__u32)(found.tcp - data));
+	tell_segment(ctx, &found, ctx->ingress_ifindex, payload);
 	return XDP_PASS;
+}
+
+static __always_inline void on_skb(struct __sk_buff *skb, const struct parse_found *found)
+{
+	__u32 payload = found->payload;
+
+	if (!note_segment(found, skb->ifindex))
+		return;
+	if (found->is_big)
+		payload = big_payload(found, skb->len,
+				      (__u32)(found->tcp - (const __u8 *)(long)skb->data));
+	tell_segment(skb, found, skb->ifindex, payload);
 }
 
 /* The headers may lie in fragments of the buffer: then they are pulled to its front. */
@@ -229,7 +310,7 @@ static __always_inline int watch_skb(struct __sk_buff *skb, bool has_ether)
 			has_ether ? parse_ether(data, end, &found) : parse_ip(data, end, &found);
 
 		if (answer == PARSE_TCP)
-			on_segment(skb, &found, skb->ifindex);
+			on_skb(skb, &found);
 		if (answer != PARSE_SHORT || i || skb->len <= (__u32)(end - data))
 			break;
 		if (bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))

@@ -2,7 +2,7 @@
 /*
  * Finds the TCP header of a frame, and nothing more: no checksum, no state, no
  * opinion. Both halves compile this file (user space for the fuzz target), so
- * it includes nothing and reads the frame byte by byte, at any alignment.
+ * it includes nothing. The frame may lie at any alignment.
  */
 #ifndef CONNLIFE_PARSE_H
 #define CONNLIFE_PARSE_H
@@ -45,20 +45,60 @@ struct parse_found {
 	const __u8 *daddr;
 	const __u8 *tcp; /* at least PARSE_TCP_LEN bytes */
 	__u32 payload; /* bytes behind the TCP header, as the IP header says */
+	__u32 is_big; /* it says nothing (BIG TCP): payload is what is here of it */
 	__u32 family; /* 4 or 6 */
 };
 
+/*
+ * As they lie in the frame. The kernel lets BPF load at any alignment where the
+ * machine does (both of ours); a load of each byte costs several ns a segment.
+ */
+PARSE_INLINE __u16 parse_raw16(const __u8 *at)
+{
+#ifdef __bpf__
+	return *(const __u16 *)at;
+#else
+	__u16 raw;
+
+	__builtin_memcpy(&raw, at, sizeof(raw));
+	return raw;
+#endif
+}
+
+PARSE_INLINE __u32 parse_raw32(const __u8 *at)
+{
+#ifdef __bpf__
+	return *(const __u32 *)at;
+#else
+	__u32 raw;
+
+	__builtin_memcpy(&raw, at, sizeof(raw));
+	return raw;
+#endif
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define PARSE_NET16(value) __builtin_bswap16(value)
+#define PARSE_NET32(value) __builtin_bswap32(value)
+#else
+#define PARSE_NET16(value) (value)
+#define PARSE_NET32(value) (value)
+#endif
+
 PARSE_INLINE __u16 parse_be16(const __u8 *at)
 {
-	return (__u16)(at[0] << 8 | at[1]);
+	return PARSE_NET16(parse_raw16(at));
 }
 
 PARSE_INLINE __u32 parse_be32(const __u8 *at)
 {
-	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
+	return PARSE_NET32(parse_raw32(at));
 }
 
-/* tcp is at the header; ip_payload is what the IP header says to follow it and the header itself. */
+/*
+ * tcp is at the header; ip_payload is what the IP header says to follow it and
+ * the header itself. Of a super-packet of more than 64 KB it says 0.
+ */
 PARSE_INLINE enum parse_answer parse_tcp(const __u8 *tcp, const __u8 *end, __u32 ip_payload,
 					 struct parse_found *found)
 {
@@ -67,6 +107,8 @@ PARSE_INLINE enum parse_answer parse_tcp(const __u8 *tcp, const __u8 *end, __u32
 	if (tcp + PARSE_TCP_LEN > end)
 		return PARSE_SHORT;
 	header = (__u32)(tcp[12] >> 4) * 4;
+	if (found->is_big)
+		ip_payload = (__u32)(end - tcp) > header ? (__u32)(end - tcp) : header;
 	if (header < PARSE_TCP_LEN || header > ip_payload)
 		return PARSE_OTHER;
 	found->tcp = tcp;
@@ -88,9 +130,8 @@ PARSE_INLINE enum parse_answer parse_ipv4(const __u8 *ip, const __u8 *end,
 	if (ip[9] != 6 || parse_be16(ip + 6) & 0x1fff)
 		return PARSE_OTHER;
 	total = parse_be16(ip + 2);
-	if (!total) /* a super-packet of more than 64 KB (BIG TCP) */
-		total = (__u32)(end - ip);
-	if (total < header + PARSE_TCP_LEN)
+	found->is_big = !total;
+	if (total && total < header + PARSE_TCP_LEN)
 		return PARSE_OTHER;
 	found->family = 4;
 	PARSE_CONSTANT(found->family);
@@ -112,7 +153,8 @@ PARSE_INLINE enum parse_answer parse_ipv6(const __u8 *ip, const __u8 *end,
 		return PARSE_OTHER;
 	next = ip[6];
 	total = parse_be16(ip + 4);
-	total = total ? total + PARSE_IPV6_LEN : (__u32)(end - ip); /* 0: a jumbo payload */
+	found->is_big = !total; /* or a jumbo payload, RFC 2675 */
+	total += PARSE_IPV6_LEN;
 	found->family = 6;
 	PARSE_CONSTANT(found->family);
 	found->saddr = ip + 8;
@@ -143,7 +185,7 @@ PARSE_INLINE enum parse_answer parse_ipv6(const __u8 *ip, const __u8 *end,
 		if (offset > PARSE_OFFSET_MAX)
 			return PARSE_OTHER;
 	}
-	if (next != 6 || total < offset + PARSE_TCP_LEN)
+	if (next != 6 || (!found->is_big && total < offset + PARSE_TCP_LEN))
 		return PARSE_OTHER;
 	return parse_tcp(ip + offset, end, total - offset, found);
 }

@@ -3,7 +3,8 @@
  * What the socket hooks and the packet programs share: which ACK is waited for,
  * by flow. A slot holds the acknowledgement number that matters, so that data
  * segments are told from it by one look into an array (an LRU map costs six
- * times as much). Two flows in one slot only cost an ACK: it is inferred then.
+ * times as much, an array map three). Two flows in one slot only cost an ACK:
+ * it is inferred then.
  */
 #ifndef CONNLIFE_SEGMENT_BPF_H
 #define CONNLIFE_SEGMENT_BPF_H
@@ -12,12 +13,7 @@
 #define AWAITED_NONE 0
 #define AWAITED_ANY 1 /* the first ACK, whatever it acknowledges */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, AWAITED_SLOTS);
-	__type(key, __u32);
-	__type(value, __u32);
-} awaited_acks SEC(".maps") __weak;
+__u32 awaited_acks[AWAITED_SLOTS] __weak;
 
 /* Segments are told too: on interfaces, or for a view that draws them. */
 const volatile bool watch_segments __weak;
@@ -43,20 +39,28 @@ struct {
 	__type(value, struct flow_flags);
 } flow_counts SEC(".maps") __weak;
 
-/* Addresses folded to 32 bits, in network order, ports in host order. */
-static __always_inline __u32 awaited_slot(__u32 remote, __u32 local, __u16 rport, __u16 lport)
+/* Two ports as they lie at the head of a segment that comes in. */
+static __always_inline __u32 ports_on_wire(__u16 rport, __u16 lport)
 {
-	__u32 mixed = remote * 0x9e3779b1 ^ local ^ ((__u32)rport << 16 | lport);
+	union {
+		__be16 ports[2];
+		__u32 word;
+	} wire = { { bpf_htons(rport), bpf_htons(lport) } };
 
-	return mixed * 0x85ebca6b >> 16;
+	return wire.word;
 }
 
-static __always_inline void await_ack(__u32 slot, __u32 ack)
+/* Addresses folded to 32 bits and ports, as they lie in a segment that comes in. */
+static __always_inline __u32 *awaited_ack(__u32 remote, __u32 local, __u32 ports)
 {
-	__u32 *awaited = bpf_map_lookup_elem(&awaited_acks, &slot);
+	__u32 mixed = (remote ^ local ^ ports) * 0x9e3779b1;
 
-	if (awaited)
-		*awaited = ack == AWAITED_NONE ? AWAITED_ANY : ack;
+	return &awaited_acks[mixed >> 16 & (AWAITED_SLOTS - 1)];
+}
+
+static __always_inline void await_ack(__u32 *awaited, __u32 ack)
+{
+	*awaited = ack == AWAITED_NONE ? AWAITED_ANY : ack;
 }
 
 #endif

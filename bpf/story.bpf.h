@@ -43,7 +43,7 @@ static __always_inline __u32 fold_v6(const struct in6_addr *addr)
 static __always_inline void await_fin_ack(const struct sock *sk, const struct tcp_sock *tp, int new)
 {
 	const struct sock_common *common = &sk->__sk_common;
-	__u32 remote = common->skc_daddr, local = common->skc_rcv_saddr;
+	__u32 remote = common->skc_daddr, local = common->skc_rcv_saddr, ports;
 
 	if (!watch_segments || (new != ST_FIN_WAIT1 &&new != ST_LAST_ACK))
 		return;
@@ -51,9 +51,8 @@ static __always_inline void await_fin_ack(const struct sock *sk, const struct tc
 		remote = fold_v6(&common->skc_v6_daddr);
 		local = fold_v6(&common->skc_v6_rcv_saddr);
 	}
-	await_ack(
-		awaited_slot(remote, local, bpf_ntohs(common->skc_dport), sock_lport(sk, tp, new)),
-		tp->write_seq + 1);
+	ports = ports_on_wire(bpf_ntohs(common->skc_dport), sock_lport(sk, tp, new));
+	await_ack(awaited_ack(remote, local, ports), tp->write_seq + 1);
 }
 
 /* By the headers of a segment in skb: from the other end to this one. */
