@@ -87,7 +87,7 @@ static void check_payload(struct span frame, const struct parse_found *found)
 
 	MUST(header >= PARSE_TCP_LEN, frame);
 	if (is_big(found))
-		MUST(found->tcp + header + found->payload == frame.end, frame);
+		MUST(found->payload <= (uint32_t)(frame.end - found->tcp), frame);
 	else
 		MUST(found->payload <= 0xffff - header, frame);
 }
