@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "views/jsonl.h"
+#include "views/ladder.h"
 #include "views/life.h"
 #include "views/states.h"
 
@@ -19,9 +21,24 @@ struct output {
 	const struct engine *engine;
 	struct text text;
 	struct view_clock clock;
+	struct ladder_style ladder;
 	int fd;
 	bool failed;
 };
+
+static struct ladder_style ladder_style(const struct options *options, int fd)
+{
+	struct ladder_style style = { .absolute = options->verbose };
+	struct winsize size;
+
+	if (!isatty(fd))
+		return style;
+	style.color = !getenv("NO_COLOR");
+	style.width = 80;
+	if (!ioctl(fd, TIOCGWINSZ, &size) && size.ws_col)
+		style.width = size.ws_col;
+	return style;
+}
 
 struct output *output_new(const struct options *options, int fd)
 {
@@ -31,6 +48,7 @@ struct output *output_new(const struct options *options, int fd)
 		return NULL;
 	output->options = options;
 	output->fd = fd;
+	output->ladder = ladder_style(options, fd);
 	text_init(&output->text);
 	return output;
 }
@@ -53,7 +71,7 @@ void output_header(struct output *output)
 {
 	const struct options *options = output->options;
 
-	if (options->json)
+	if (options->json || options->command == COMMAND_LADDER)
 		return;
 	if (options->command == COMMAND_STATES)
 		states_header(&output->text, &options->columns);
@@ -120,6 +138,8 @@ static void on_conn(void *ctx, const struct report_conn *conn)
 	refresh_clock(output);
 	if (output->options->json)
 		jsonl_conn(&output->text, &output->clock, conn);
+	else if (output->options->command == COMMAND_LADDER)
+		ladder_conn(&output->text, &output->clock, &output->ladder, conn);
 	else
 		life_line(&output->text, &output->options->columns, &output->clock, conn);
 	flush_full_block(output);

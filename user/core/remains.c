@@ -50,8 +50,8 @@ void remains_fin(struct engine *engine, struct conn *conn, uint64_t ts_ns)
 	if (conn_state(conn) != ST_FIN_WAIT2 || conn->phase == CONN_LIVE)
 		return;
 	enter_time_wait(engine, conn, ts_ns);
-	if (conn->phase == CONN_AWAITING)
-		engine_report(engine, conn);
+	if (conn->phase == CONN_AWAITING && !ends_peer(engine, conn))
+		engine_report(engine, conn); /* it was this FIN that it waited for */
 }
 
 static void end(struct engine *engine, struct conn *conn, enum conn_remains_end how, uint64_t at_ns)
