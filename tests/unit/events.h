@@ -19,6 +19,7 @@
 
 #include "core/engine.h"
 #include "core/names.h"
+#include "core/story.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -44,6 +45,13 @@ struct bench_step {
 	struct ev_tuple tuple;
 };
 
+/* What a record points to, kept as long as it is. */
+struct bench_story {
+	struct report_story story;
+	struct story_item items[STORY_ITEMS_MAX];
+	struct report_flags flags;
+};
+
 struct bench {
 	struct engine *engine;
 	uint64_t now; /* of the last event */
@@ -55,7 +63,26 @@ struct bench {
 	size_t steps_len;
 	const char *label; /* of the line of the table */
 	unsigned int complaints;
+	/* from here on left as they are by bench_start() */
+	struct report_conn peers[BENCH_CONNS]; /* told with conns[i] */
+	struct bench_story stories[BENCH_CONNS], peer_stories[BENCH_CONNS];
 };
+
+static inline void bench_keep_story(struct report_conn *conn, struct bench_story *kept)
+{
+	if (conn->flags_rx) {
+		kept->flags = *conn->flags_rx;
+		conn->flags_rx = &kept->flags;
+	}
+	if (!conn->story)
+		return;
+	assert_true(conn->story->len <= STORY_ITEMS_MAX);
+	kept->story = *conn->story;
+	if (kept->story.len)
+		memcpy(kept->items, conn->story->items, kept->story.len * sizeof(kept->items[0]));
+	kept->story.items = kept->items;
+	conn->story = &kept->story;
+}
 
 static inline void bench_take_conn(void *ctx, const struct report_conn *conn)
 {
@@ -66,6 +93,12 @@ static inline void bench_take_conn(void *ctx, const struct report_conn *conn)
 	b->conns[i] = *conn;
 	snprintf(b->cgroups[i], EV_PATH_LEN, "%s", conn->cgroup ? conn->cgroup : "");
 	b->conns[i].cgroup = conn->cgroup ? b->cgroups[i] : NULL;
+	bench_keep_story(&b->conns[i], &b->stories[i]);
+	if (!conn->peer)
+		return;
+	b->peers[i] = *conn->peer;
+	b->conns[i].peer = &b->peers[i];
+	bench_keep_story(&b->peers[i], &b->peer_stories[i]);
 }
 
 static inline void bench_take_step(void *ctx, const struct report_step *step)
@@ -84,7 +117,7 @@ static inline void bench_start_with(struct bench *b, const struct engine_options
 	const struct report_sink sink = { bench_take_conn, bench_take_step, b };
 	unsigned int complaints = b->complaints;
 
-	memset(b, 0, sizeof(*b));
+	memset(b, 0, offsetof(struct bench, peers));
 	b->complaints = complaints;
 	b->now = BENCH_BEGIN;
 	b->pace = MS;
@@ -106,6 +139,15 @@ static inline void bench_end(struct bench *b)
 {
 	engine_free(b->engine);
 	b->engine = NULL;
+}
+
+/* Before a test: what one that failed has left over is not this one's. */
+static inline void bench_calm(struct bench *b)
+{
+	if (b->engine)
+		bench_end(b);
+	b->complaints = 0;
+	b->label = "";
 }
 
 static inline void bench_tick(struct bench *b, uint64_t ns)
@@ -292,6 +334,58 @@ static inline struct ev_minisock_timer make_timer(uint64_t sock, uint8_t what, u
 					   .pid = pid,
 					   .what = what,
 					   .substate = substate };
+}
+
+static inline struct ev_synack_retransmit make_synack(uint64_t request,
+						      const struct ev_tuple *tuple)
+{
+	return (struct ev_synack_retransmit){
+		.hdr = make_hdr(EV_SYNACK_RETRANSMIT, sizeof(struct ev_synack_retransmit), request),
+		.tuple = *tuple,
+		.isn_local = ISN_LOCAL,
+		.isn_remote = ISN_REMOTE,
+	};
+}
+
+/* RFC 9293 3.1 */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
+
+/* As an interface received it: the destination of the segment is the local end of the tuple. */
+static inline struct ev_segment make_segment(const struct ev_tuple *tuple, uint8_t tcp_flags,
+					     uint32_t seq, uint32_t ack, uint8_t met_state)
+{
+	struct ev_segment segment = { .hdr = make_hdr(EV_SEGMENT, sizeof(segment), 0),
+				      .tuple = *tuple,
+				      .seq = seq,
+				      .ack = ack,
+				      .ifindex = 2,
+				      .window = 512,
+				      .tcp_flags = tcp_flags,
+				      .met_state = met_state };
+
+	segment.hdr.cookie = 0;
+	segment.tuple.cgroup_id = 0;
+	return segment;
+}
+
+static inline struct ev_refused make_refused(const struct ev_tuple *tuple, uint8_t tcp_flags,
+					     bool has_listener, int reason)
+{
+	struct ev_refused refused = { .hdr = make_hdr(EV_REFUSED, sizeof(refused), 0),
+				      .tuple = *tuple,
+				      .seq = ISN_REMOTE,
+				      .reason = reason,
+				      .tcp_flags = tcp_flags,
+				      .has_listener = has_listener };
+
+	refused.hdr.cookie = 0;
+	refused.tuple.cgroup_id = 0;
+	return refused;
 }
 
 static inline struct ev_scan make_scan(enum ev_kind kind, bool is_repair, bool is_complete)

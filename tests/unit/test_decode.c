@@ -19,6 +19,10 @@ static const struct {
 	{ EV_RETRANSMIT, sizeof(struct ev_retransmit) },
 	{ EV_SYNACK_RETRANSMIT, sizeof(struct ev_synack_retransmit) },
 	{ EV_MINISOCK_TIMER, sizeof(struct ev_minisock_timer) },
+	{ EV_SEGMENT, sizeof(struct ev_segment) },
+	{ EV_NUMBERS, sizeof(struct ev_numbers) },
+	{ EV_REFUSED, sizeof(struct ev_refused) },
+	{ EV_FLAGS, sizeof(struct ev_flags) },
 	{ EV_SCAN_BEGIN, sizeof(struct ev_scan) },
 	{ EV_FOUND, sizeof(struct ev_found) },
 	{ EV_HOLDER, sizeof(struct ev_holder) },
@@ -37,6 +41,10 @@ union any_event {
 	struct ev_reset reset;
 	struct ev_synack_retransmit synack;
 	struct ev_minisock_timer timer;
+	struct ev_segment segment;
+	struct ev_numbers numbers;
+	struct ev_refused refused;
+	struct ev_flags flags;
 	struct ev_found found;
 	struct ev_cgroup cgroup;
 	struct ev_lost lost;
@@ -46,6 +54,7 @@ union any_event {
 /* A sound event of this kind. */
 static union any_event make_event(uint8_t kind)
 {
+	const struct ev_tuple tuple = make_tuple(80, 81);
 	union any_event event = { 0 };
 
 	switch (kind) {
@@ -62,7 +71,19 @@ static union any_event make_event(uint8_t kind)
 		event.found = make_found(1, ST_ESTABLISHED);
 		break;
 	case EV_SYNACK_RETRANSMIT:
-		event.synack.tuple = make_tuple(80, 81);
+		event.synack.tuple = tuple;
+		break;
+	case EV_SEGMENT:
+		event.segment = make_segment(&tuple, TCP_SYN, 7, 0, ST_LISTEN);
+		break;
+	case EV_NUMBERS:
+		event.numbers = (struct ev_numbers){ .snd_una = 8, .write_seq = 8, .rcv_nxt = 9 };
+		break;
+	case EV_REFUSED:
+		event.refused = make_refused(&tuple, TCP_SYN, true, -1);
+		break;
+	case EV_FLAGS:
+		event.flags = (struct ev_flags){ .syn = 1, .ack = 2 };
 		break;
 	case EV_MINISOCK_TIMER:
 		event.timer.what = MINISOCK_CANCEL;
@@ -170,6 +191,18 @@ static void test_enumerations(void **ctx)
 		event.synack.tuple.family = byte;
 		assert_int_equal(decode_is_event(&event, decode_size(EV_SYNACK_RETRANSMIT)),
 				 is_family);
+		event = make_event(EV_SEGMENT);
+		event.segment.tuple.family = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_SEGMENT)), is_family);
+		event = make_event(EV_SEGMENT);
+		event.segment.met_state = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_SEGMENT)), value < ST_MAX);
+		event = make_event(EV_SEGMENT);
+		event.segment.tcp_flags = byte; /* any flags may come from outside */
+		assert_true(decode_is_event(&event, decode_size(EV_SEGMENT)));
+		event = make_event(EV_REFUSED);
+		event.refused.tuple.family = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_REFUSED)), is_family);
 		event = make_event(EV_MINISOCK_TIMER);
 		event.timer.what = byte;
 		assert_int_equal(decode_is_event(&event, decode_size(EV_MINISOCK_TIMER)),
@@ -207,39 +240,67 @@ static void test_path(void **ctx)
 	assert_true(decode_is_event(&event, sizeof(struct ev_cgroup)));
 }
 
-/* Random bytes and sound events with random bytes in them: told from events, or taken in peace. */
-static void test_noise(void **ctx)
+static uint64_t random_bits(uint64_t *seed)
 {
-	static struct bench b;
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+static void count_conn(void *ctx, const struct report_conn *conn)
+{
+	size_t *told = ctx;
+
+	*told += 1 + (conn->peer != NULL);
+}
+
+/* Random bytes and sound events with random bytes in them: told from events, or taken in peace. */
+static void make_noise(const struct engine_options *options)
+{
+	size_t refused = 0, told = 0;
+	const struct report_sink sink = { .conn = count_conn, .ctx = &told };
+	struct engine *engine = engine_new(options, &sink);
 	uint64_t seed = 88172645463325252;
-	size_t refused = 0;
 	struct engine_counts counts;
 
-	bench_start(&b, true);
+	assert_non_null(engine);
 	for (int round = 0; round < 200000; round++) {
 		union any_event event = make_event(kinds[round % ARRAY_SIZE(kinds)].kind);
 		size_t size = event.hdr.size;
 
 		for (int i = 0; i < round % 4; i++) {
-			seed ^= seed << 13;
-			seed ^= seed >> 7;
-			seed ^= seed << 17;
-			event.bytes[sizeof(struct ev_hdr) * (i % 2) + seed % (size - 8)] =
-				(uint8_t)(seed >> 32);
+			uint64_t bits = random_bits(&seed);
+
+			event.bytes[sizeof(struct ev_hdr) * (i % 2) + bits % (size - 8)] =
+				(uint8_t)(bits >> 32);
 		}
 		event.hdr.ts_ns %= 1000 * SEC;
 		event.hdr.sock %= 16;
-		if (engine_event(b.engine, &event, size))
-			refused++;
-		b.conns_len = 0;
-		b.steps_len = 0;
+		refused += engine_event(engine, &event, size) != 0;
 	}
-	engine_counts(b.engine, &counts);
+	engine_finish(engine);
+	engine_counts(engine, &counts);
 	assert_int_equal(counts.events + refused, 200000);
 	assert_true(counts.lost[LOST_UNDECODABLE] >= refused);
 	assert_true(refused > 1000 && refused < 199000);
-	engine_finish(b.engine);
-	bench_end(&b);
+	assert_true(told > 1000);
+	engine_free(engine);
+}
+
+/* With every choice that the engine has, and in a table that is soon full. */
+static void test_noise(void **ctx)
+{
+	for (unsigned int choice = 0; choice < 32; choice++) {
+		const struct engine_options options = { .whole = choice & 1,
+							.story = choice & 2,
+							.draw = choice & 4,
+							.strangers = choice & 8,
+							.max_connections = choice & 16 ? 5 : 1024,
+							.hash_seed = choice };
+
+		make_noise(&options);
+	}
 }
 
 /* An event that can't be one is counted and changes nothing. */

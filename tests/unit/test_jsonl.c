@@ -72,6 +72,11 @@ static const struct report_conn known = {
 	.fin_retrans = 17,
 	.srtt_us = 18,
 	.min_rtt_us = 19,
+	.half_close_bytes = 20,
+	.conn_state = "RSTO",
+	.history = "ShADdR",
+	.reason = "unread_data",
+	.peer_cookie = 21,
 };
 
 static struct report_conn known_conn(void)
@@ -95,15 +100,17 @@ static void test_known(void **state)
 		    "\"pid_source\":\"connect\",\"opened\":\"handshake\",\"closed\":\"rst_sent\","
 		    "\"closed_first\":\"local\",\"teardown\":\"none\","
 		    "\"reset_reason\":\"TCP_ABORT_ON_DATA\",\"error\":\"ECONNRESET\","
-		    "\"conn_state\":null,\"history\":null,\"completeness\":null,"
+		    "\"reason\":\"unread_data\",\"conn_state\":\"RSTO\",\"history\":\"ShADdR\","
+		    "\"completeness\":null,\"handshake\":[],\"violations\":[],"
 		    "\"states\":[{\"state\":\"SYN_SENT\",\"ns\":123},"
 		    "{\"state\":\"ESTABLISHED\",\"ns\":null}],\"remains\":\"time_wait\","
 		    "\"remains_end\":\"expired\",\"duration_ns\":1000000001,\"handshake_ns\":1,"
 		    "\"half_close_ns\":0,\"time_wait_ns\":60000000000,\"tx_bytes\":10,"
 		    "\"rx_bytes\":11,\"tx_segs\":12,\"rx_segs\":13,\"retrans\":14,"
 		    "\"syn_retrans\":15,\"synack_retrans\":16,\"fin_retrans\":17,\"srtt_us\":18,"
-		    "\"min_rtt_us\":19,\"flags_rx\":null,\"complete\":true,"
-		    "\"incomplete_because\":[]}\n");
+		    "\"min_rtt_us\":19,\"flags_rx\":null,\"half_close_bytes\":20,"
+		    "\"isn_local\":null,\"isn_remote\":null,\"peer_cookie\":21,"
+		    "\"complete\":true,\"incomplete_because\":[]}\n");
 }
 
 static const struct report_conn unknown = {
@@ -125,6 +132,7 @@ static const struct report_conn unknown = {
 	.fin_retrans = -1,
 	.srtt_us = -1,
 	.min_rtt_us = -1,
+	.half_close_bytes = UNKNOWN_COUNT,
 };
 
 static void test_unknown(void **state)
@@ -135,13 +143,15 @@ static void test_unknown(void **state)
 		    "\"role\":\"unknown\",\"pid\":null,\"comm\":null,\"uid\":null,\"cgroup\":null,"
 		    "\"pid_source\":\"unknown\",\"opened\":null,\"closed\":null,"
 		    "\"closed_first\":null,\"teardown\":null,\"reset_reason\":null,"
-		    "\"error\":null,\"conn_state\":null,\"history\":null,\"completeness\":null,"
-		    "\"states\":[],\"remains\":null,\"remains_end\":null,\"duration_ns\":null,"
+		    "\"error\":null,\"reason\":null,\"conn_state\":null,\"history\":null,"
+		    "\"completeness\":null,\"handshake\":[],\"violations\":[],\"states\":[],"
+		    "\"remains\":null,\"remains_end\":null,\"duration_ns\":null,"
 		    "\"handshake_ns\":null,\"half_close_ns\":null,\"time_wait_ns\":null,"
 		    "\"tx_bytes\":null,\"rx_bytes\":null,\"tx_segs\":null,\"rx_segs\":null,"
 		    "\"retrans\":null,\"syn_retrans\":null,\"synack_retrans\":null,"
 		    "\"fin_retrans\":null,\"srtt_us\":null,\"min_rtt_us\":null,\"flags_rx\":null,"
-		    "\"complete\":true,\"incomplete_because\":[]}\n");
+		    "\"half_close_bytes\":null,\"isn_local\":null,\"isn_remote\":null,"
+		    "\"peer_cookie\":null,\"complete\":true,\"incomplete_because\":[]}\n");
 }
 
 static void test_no_realtime(void **state)
@@ -176,6 +186,100 @@ static void test_incomplete(void **state)
 		jsonl_conn(&text, &known_clock, &conn);
 		assert_has(cases[i].expected);
 	}
+}
+
+static void test_handshake(void **state)
+{
+	static const struct {
+		unsigned int bits;
+		const char *expected;
+	} cases[] = {
+		{ HANDSHAKE_SYN_AGAIN, "\"handshake\":[\"syn_again\"]," },
+		{ HANDSHAKE_SYNACK_AGAIN, "\"handshake\":[\"synack_again\"]," },
+		{ HANDSHAKE_SYN_IGNORED, "\"handshake\":[\"syn_ignored\"]," },
+		{ HANDSHAKE_ACK_IGNORED, "\"handshake\":[\"ack_ignored\"]," },
+		{ HANDSHAKE_DEFERRED, "\"handshake\":[\"deferred_accept\"]," },
+		{ HANDSHAKE_SYN_COOKIE, "\"handshake\":[\"syn_cookie\"]," },
+		{ HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYNACK_AGAIN,
+		  "\"handshake\":[\"syn_again\",\"synack_again\"],\"violations\":[]," },
+		{ ~0u, "\"handshake\":[\"syn_again\",\"synack_again\",\"syn_ignored\","
+		       "\"ack_ignored\",\"deferred_accept\",\"syn_cookie\"],\"violations\":[]," },
+	};
+	struct report_conn conn = known_conn();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		conn.handshake = cases[i].bits;
+		jsonl_conn(&text, &known_clock, &conn);
+		assert_has(cases[i].expected);
+	}
+}
+
+static void test_violations(void **state)
+{
+	static const struct {
+		unsigned int bits;
+		const char *expected;
+	} cases[] = {
+		{ 0, "\"violations\":[],\"states\"" },
+		{ VIOLATION_SYNACK_ACK, "\"violations\":[\"synack_ack\"],\"states\"" },
+		{ VIOLATION_HANDSHAKE_ACK, "\"violations\":[\"handshake_ack\"],\"states\"" },
+		{ VIOLATION_SYNACK_ACK | VIOLATION_HANDSHAKE_ACK,
+		  "\"violations\":[\"synack_ack\",\"handshake_ack\"],\"states\"" },
+		{ ~0u, "\"violations\":[\"synack_ack\",\"handshake_ack\"],\"states\"" },
+	};
+	struct report_conn conn = known_conn();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		conn.violations = cases[i].bits;
+		jsonl_conn(&text, &known_clock, &conn);
+		assert_has(cases[i].expected);
+	}
+}
+
+/* The numbers may be known of one side only; the items of a story are not of this view. */
+static void test_story(void **state)
+{
+	const struct story_item item = { .kind = STORY_STATE, .state = ST_SYN_SENT };
+	struct report_story story = { .items = &item, .len = 1, .isn_local = 5, .isn_remote = 6 };
+	struct report_conn conn = known_conn();
+
+	conn.story = &story;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"half_close_bytes\":20,\"isn_local\":null,\"isn_remote\":null,");
+	story.has_isn_remote = true;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"isn_local\":null,\"isn_remote\":6,\"peer_cookie\":21,\"complete\"");
+	story.has_isn_local = true;
+	story.isn_local = UINT32_MAX;
+	story.isn_remote = 0;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"isn_local\":4294967295,\"isn_remote\":0,\"peer_cookie\":21,");
+	conn.peer_cookie = UINT64_MAX;
+	conn.half_close_bytes = 0;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"half_close_bytes\":0,");
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"peer_cookie\":18446744073709551615,");
+}
+
+static void test_flags(void **state)
+{
+	static const struct report_flags some = { 1, 2, 3, 4, 5, 6 };
+	static const struct report_flags most = { UINT32_MAX, UINT32_MAX, UINT32_MAX,
+						  UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	static const struct report_flags none;
+	struct report_conn conn = known_conn();
+
+	conn.flags_rx = &some;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"min_rtt_us\":19,\"flags_rx\":{\"syn\":1,\"ack\":2,\"fin\":3,\"rst\":4,"
+		   "\"psh\":5,\"urg\":6},\"half_close_bytes\":20,");
+	conn.flags_rx = &most;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"flags_rx\":{\"syn\":4294967295,\"ack\":4294967295,");
+	conn.flags_rx = &none;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"flags_rx\":{\"syn\":0,\"ack\":0,\"fin\":0,\"rst\":0,\"psh\":0,\"urg\":0},");
 }
 
 static void test_hostile(void **state)
@@ -271,9 +375,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		TEST(test_known),      TEST(test_unknown),	TEST(test_no_realtime),
-		TEST(test_incomplete), TEST(test_hostile),	TEST(test_extremes),
-		TEST(test_step),       TEST(test_unknown_step), TEST(test_no_memory),
+		TEST(test_known),      TEST(test_unknown),   TEST(test_no_realtime),
+		TEST(test_incomplete), TEST(test_handshake), TEST(test_violations),
+		TEST(test_story),      TEST(test_flags),     TEST(test_hostile),
+		TEST(test_extremes),   TEST(test_step),	     TEST(test_unknown_step),
+		TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("jsonl", tests, NULL, free_text);

@@ -104,12 +104,33 @@ static void test_incomplete(void **state)
 	assert_name(name_incomplete(0x80000000), NULL);
 }
 
+/* A word for each bit, and none for two bits at once or for none. */
+static void test_bits(void **state)
+{
+	static const char *const handshakes[] = { "syn_again",	 "synack_again",    "syn_ignored",
+						  "ack_ignored", "deferred_accept", "syn_cookie" };
+	static const char *const violations[] = { "synack_ack", "handshake_ack" };
+
+	for (unsigned int i = 0; i < 32; i++) {
+		unsigned int bit = 1U << i;
+
+		assert_name(name_handshake(bit), i < ARRAY_SIZE(handshakes) ? handshakes[i] : NULL);
+		assert_name(name_violation(bit), i < ARRAY_SIZE(violations) ? violations[i] : NULL);
+	}
+	assert_name(name_handshake(HANDSHAKE_SYN_COOKIE), "syn_cookie");
+	assert_name(name_violation(VIOLATION_HANDSHAKE_ACK), "handshake_ack");
+	assert_name(name_handshake(0), NULL);
+	assert_name(name_violation(0), NULL);
+	assert_name(name_handshake(3), NULL);
+	assert_name(name_violation(3), NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),	      cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_reset_reasons), cmocka_unit_test(test_errnos),
-		cmocka_unit_test(test_incomplete),
+		cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_bits),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);

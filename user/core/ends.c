@@ -46,6 +46,13 @@ struct conn *ends_find(const struct engine *engine, const struct ev_tuple *tuple
 	return conn->phase != CONN_FREE && ends_same(&conn->tuple, tuple) ? conn : NULL;
 }
 
+struct conn *ends_find_other(const struct engine *engine, const struct ev_tuple *tuple)
+{
+	struct ev_tuple other = reversed(tuple);
+
+	return ends_find(engine, &other);
+}
+
 /*
  * In one namespace the ends alone decide. Across namespaces the same addresses
  * may be in use elsewhere: then the initial sequence numbers must agree.
@@ -61,8 +68,7 @@ static bool are_peers(const struct conn *one, const struct conn *other)
 
 static void find_peer(struct engine *engine, struct conn *conn)
 {
-	struct ev_tuple tuple = reversed(&conn->tuple);
-	struct conn *other = ends_find(engine, &tuple);
+	struct conn *other = ends_find_other(engine, &conn->tuple);
 
 	if (!other || other == conn || other->peer_cookie || !are_peers(conn, other))
 		return;
@@ -80,6 +86,9 @@ void ends_note(struct engine *engine, struct conn *conn)
 		conn->has_ends = true;
 		/* without memory its segments are not its own: they count as strange */
 		map_put(&engine->by_ends, ends_key(&conn->tuple), conn->self);
+		/* the SYN+ACK may have been seen before a client's port was known */
+		if (engine->strangers && conn->role == ROLE_CLIENT)
+			strangers_adopt(engine, &conn->tuple, conn->story);
 	}
 	if (!conn->peer_cookie)
 		find_peer(engine, conn);

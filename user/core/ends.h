@@ -22,6 +22,9 @@ void ends_forget(struct engine *engine, const struct conn *conn);
 /* NULL if none. One that has closed its socket is found until its record is written. */
 struct conn *ends_find(const struct engine *engine, const struct ev_tuple *tuple);
 
+/* The one that has these ends the other way round. */
+struct conn *ends_find_other(const struct engine *engine, const struct ev_tuple *tuple);
+
 /* The other end, NULL where it is not a socket of this host or is gone already. */
 struct conn *ends_peer(const struct engine *engine, const struct conn *conn);
 

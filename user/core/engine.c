@@ -23,14 +23,19 @@ struct conn *engine_find(const struct engine *engine, uint64_t sock)
 	return index == MAP_NONE ? NULL : conn_at(&engine->pool, index);
 }
 
+static void forget_sock(struct engine *engine, const struct conn *conn)
+{
+	/* its place may have another tenant already */
+	if (map_get(&engine->by_sock, conn->sock) == conn->self)
+		map_del(&engine->by_sock, conn->sock);
+}
+
 void engine_drop(struct engine *engine, struct conn *conn)
 {
 	ends_forget(engine, conn);
 	story_free(conn->story);
 	conn->story = NULL;
-	/* its place may have another tenant already */
-	if (map_get(&engine->by_sock, conn->sock) == conn->self)
-		map_del(&engine->by_sock, conn->sock);
+	forget_sock(engine, conn);
 	if (conn->phase == CONN_CANCELLED)
 		remains_forget(engine, conn);
 	conn_free(&engine->pool, conn);
@@ -68,6 +73,7 @@ void engine_report(struct engine *engine, struct conn *conn)
 		return;
 	steps_tell(engine, conn);
 	if (awaits_other_end(engine, conn)) {
+		forget_sock(engine, conn); /* its memory may be another socket's at once */
 		conn->seen_ns = engine->now_ns;
 		conn_move(&engine->pool, conn, CONN_AWAITING);
 		return;
@@ -134,6 +140,7 @@ struct conn *engine_add(struct engine *engine, const struct ev_hdr *hdr)
 		conn->story = story_new(engine->options.draw);
 	if (map_put(&engine->by_sock, hdr->sock, conn->self)) {
 		story_free(conn->story);
+		conn->story = NULL;
 		conn_free(&engine->pool, conn);
 		engine->counts.table_full++;
 		return NULL;

@@ -293,7 +293,7 @@ void life_on_numbers(struct engine *engine, const struct ev_numbers *event)
 
 	if (!conn || !conn->story || conn->phase != CONN_LIVE)
 		return;
-	story_numbers(conn->story, event, conn->role != ROLE_SERVER);
+	story_numbers(conn->story, event, conn->role);
 	ends_note(engine, conn);
 }
 

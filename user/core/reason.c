@@ -39,6 +39,9 @@ static const char *timed_out(const struct conn *conn)
 
 	if (conn->error && conn->error != ETIMEDOUT)
 		return "icmp";
+	/* probes of a window that stays closed go unanswered, with data still to be sent */
+	if (!waits_for_ack && conn->stats.write_seq != conn->stats.snd_nxt)
+		return "zero_window";
 	/* keepalive probes are only sent where nothing waits for an ACK */
 	if (!waits_for_ack)
 		return conn->close_flags & EVF_KEEPALIVE ? "keepalive" : NULL;

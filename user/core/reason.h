@@ -11,7 +11,7 @@
 
 /*
  * One of unread_data, linger0, linger2, disconnect, listener_closed,
- * data_after_close, keepalive, user_timeout, retransmissions, icmp, killed,
+ * data_after_close, keepalive, user_timeout, retransmissions, zero_window, icmp, killed,
  * out_of_memory; NULL where the socket does not show it.
  */
 const char *reason_word(const struct conn *conn, enum conn_closed closed);

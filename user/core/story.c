@@ -31,7 +31,7 @@ void story_free(struct story *story)
 /* SYNs were told before anyone knew where they start. */
 static void number_syns(struct story *story)
 {
-	for (unsigned int i = 0; i < story->len; i++) {
+	for (unsigned int i = 0; story->has_isn_local && i < story->len; i++) {
 		struct story_item *item = &story->items[i];
 		bool is_out = item->way == STORY_OUT;
 
@@ -54,13 +54,16 @@ static void check_handshake(struct story *story)
 }
 
 /* Initial sequence numbers by what was acknowledged and received since (SCENARIOS R11). */
-static void learn_isns(struct story *story, bool is_active)
+static void learn_isns(struct story *story, enum conn_role role)
 {
 	const struct ev_numbers *numbers = &story->numbers;
 
-	if (!numbers->snd_una || !numbers->rcv_nxt || story->has_isn_local)
+	/* an opener's are only there when its SYN is acknowledged */
+	if (story->has_isn_local || role == ROLE_UNKNOWN ||
+	    (role != ROLE_SERVER && !numbers->bytes_acked))
 		return;
-	story->isn_local = numbers->snd_una - (uint32_t)numbers->bytes_acked - !is_active;
+	story->is_active = role != ROLE_SERVER;
+	story->isn_local = numbers->snd_una - (uint32_t)numbers->bytes_acked - !story->is_active;
 	story->isn_remote = numbers->rcv_nxt - (uint32_t)numbers->bytes_received - 1;
 	story->has_isn_local = true;
 	story->has_isn_remote = true;
@@ -72,13 +75,10 @@ static void learn_isns(struct story *story, bool is_active)
 static uint64_t written(const struct story *story)
 {
 	const struct ev_numbers *numbers = &story->numbers;
-	uint32_t whole = numbers->write_seq - story->isn_local - 1 - story->fin_sent;
-	/* beyond 4 GB the sequence number alone does not tell */
-	uint64_t acked = numbers->bytes_acked;
+	uint64_t all = numbers->bytes_acked + (uint32_t)(numbers->write_seq - numbers->snd_una);
+	uint64_t flags = (uint64_t)story->is_active + story->fin_sent;
 
-	return acked > whole + (1ULL << 31)
-		       ? acked + (uint32_t)(numbers->write_seq - numbers->snd_una) - story->fin_sent
-		       : whole;
+	return all > flags ? all - flags : 0;
 }
 
 static uint64_t arrived(const struct story *story)
@@ -88,15 +88,28 @@ static uint64_t arrived(const struct story *story)
 	return bytes - (story->fin_received && bytes);
 }
 
-void story_numbers(struct story *story, const struct ev_numbers *event, bool is_active)
+void story_numbers(struct story *story, const struct ev_numbers *event, enum conn_role role)
 {
 	story->numbers = *event;
-	learn_isns(story, is_active);
+	learn_isns(story, role);
 	if (!story->has_numbers && story->has_isn_local) {
 		story->told_segs_in = event->segs_in;
 		story->told_segs_out = event->segs_out;
 	}
 	story->has_numbers |= story->has_isn_local;
+}
+
+/* A FIN or RST that is there before the step that it causes: data came before it. */
+static unsigned int before_end(const struct story *story)
+{
+	unsigned int at = story->len;
+
+	while (at && story->items[at - 1].kind == STORY_SEGMENT &&
+	       (story->items[at - 1].tcp_flags & RST ||
+		(story->items[at - 1].seen && story->items[at - 1].way == STORY_IN &&
+		 story->items[at - 1].tcp_flags & FIN)))
+		at--;
+	return at;
 }
 
 /* What flowed since the last time, in one item. by_segment: the latest segment is not data. */
@@ -119,14 +132,17 @@ static void tell_data(struct story *story, bool by_segment)
 		return;
 	if (by_segment && segs_in > (rx != 0))
 		segs_in--;
+	if ((int32_t)segs_out < (tx != 0))
+		segs_out = tx != 0;
 	story->data_out_first |= !story->data_in_first && tx && !rx;
 	story->data_in_first |= !story->data_out_first && rx && !tx;
-	items_append(story, (struct story_item){ .ts_ns = UNKNOWN_NS,
-						 .kind = STORY_DATA,
-						 .tx_bytes = (int64_t)tx,
-						 .rx_bytes = (int64_t)rx,
-						 .tx_segs = segs_out,
-						 .rx_segs = segs_in });
+	items_insert(story, before_end(story),
+		     (struct story_item){ .ts_ns = UNKNOWN_NS,
+					  .kind = STORY_DATA,
+					  .tx_bytes = (int64_t)tx,
+					  .rx_bytes = (int64_t)rx,
+					  .tx_segs = segs_out,
+					  .rx_segs = segs_in });
 }
 
 static void take_stats(struct story *story, const struct ev_stats *stats)
@@ -154,7 +170,7 @@ void story_found(struct story *story, const struct ev_found *event, enum conn_ro
 	items_enter(story, state, 0);
 	if (role != ROLE_CLIENT && role != ROLE_SERVER)
 		return;
-	learn_isns(story, role == ROLE_CLIENT);
+	learn_isns(story, role);
 	story->has_numbers = story->has_isn_local;
 	story->told_tx = written(story);
 	story->told_rx = arrived(story);
@@ -178,9 +194,13 @@ static void established(struct story *story, uint8_t old_state, uint64_t ts_ns)
 	if (old_state == ST_SYN_SENT) {
 		items_received(story, item_segment(STORY_IN, SYN | ACK, ts_ns));
 		items_enter(story, ST_ESTABLISHED, ts_ns);
+		story->told_segs_out++;
 		items_append(story, is_numbered
 					    ? item_numbered(STORY_OUT, ACK, ts_ns, local, remote)
 					    : item_segment(STORY_OUT, ACK, ts_ns));
+	} else if (story->is_simultaneous) {
+		items_received(story, item_segment(STORY_IN, SYN | ACK, ts_ns));
+		items_enter(story, ST_ESTABLISHED, ts_ns);
 	} else {
 		items_received(story, is_numbered
 					      ? item_numbered(STORY_IN, ACK, ts_ns, remote, local)
@@ -221,6 +241,7 @@ static void send_fin(struct story *story, uint64_t ts_ns)
 	else
 		items_append(story, item_segment(STORY_OUT, FIN | ACK, ts_ns));
 	story->fin_sent = true;
+	story->told_segs_out++;
 	if (story->has_numbers)
 		story->numbers.write_seq++;
 }
@@ -281,7 +302,8 @@ static void close_after_peer(struct story *story, uint64_t ts_ns)
 	if (!along && story->owed_ack_at) {
 		struct story_item ack = own_ack(story, 0);
 
-		ack.seq = story->numbers.snd_una;
+		ack.seq = story->owed_ack_seq;
+		story->told_segs_out++;
 		items_insert(story, story->owed_ack_at, ack);
 	}
 	story->owed_ack_at = 0;
@@ -297,6 +319,7 @@ void story_step(struct story *story, uint8_t old_state, uint8_t new_state, uint1
 	story->fin_received |= !!(flags & EVF_DONE);
 	switch (new_state) {
 	case ST_SYN_RECV: /* a simultaneous open */
+		story->is_simultaneous = true;
 		items_received(story, item_segment(STORY_IN, SYN, ts_ns));
 		items_enter(story, ST_SYN_RECV, ts_ns);
 		items_append(story, item_segment(STORY_OUT, SYN | ACK, ts_ns));
@@ -310,6 +333,7 @@ void story_step(struct story *story, uint8_t old_state, uint8_t new_state, uint1
 		send_fin(story, ts_ns);
 		break;
 	case ST_FIN_WAIT2:
+		tell_data(story, true);
 		take_ack_of_fin(story, ts_ns);
 		items_enter(story, ST_FIN_WAIT2, ts_ns);
 		story->segs_in_mark = story->numbers.segs_in;
@@ -320,12 +344,15 @@ void story_step(struct story *story, uint8_t old_state, uint8_t new_state, uint1
 		take_fin(story, ts_ns);
 		items_enter(story, ST_CLOSE_WAIT, ts_ns);
 		story->owed_ack_at = story->len;
+		story->owed_ack_seq = story->numbers.snd_nxt;
 		mark_close(story, written(story));
 		break;
 	case ST_LAST_ACK:
 		close_after_peer(story, ts_ns);
 		break;
 	case ST_CLOSING:
+		story->told_segs_out++; /* tcp_fin() acknowledges first */
+		tell_data(story, true);
 		take_fin(story, ts_ns);
 		items_enter(story, ST_CLOSING, ts_ns);
 		items_append(story, own_ack(story, ts_ns));
@@ -343,6 +370,7 @@ static void meet_fin(struct story *story, uint64_t ts_ns)
 
 	story->fin_acked_along = along;
 	story->fin_acked_apart = !along;
+	story->told_segs_out++; /* tcp_fin() acknowledges first */
 	tell_data(story, true);
 	settle_half_close(story, arrived(story));
 	if (along) {
@@ -364,16 +392,37 @@ static void meet_fin(struct story *story, uint64_t ts_ns)
 	take_fin(story, ts_ns);
 }
 
+/* A reset that goes before the step to CLOSE was told with the numbers of an older step. */
+static void number_reset(struct story *story)
+{
+	for (unsigned int i = story->len; story->reset_unnumbered && i-- > 0;) {
+		struct story_item *item = &story->items[i];
+
+		if (item->kind != STORY_SEGMENT || item->way != STORY_OUT ||
+		    !(item->tcp_flags & RST))
+			continue;
+		item->has_seq = story->has_numbers;
+		item->has_ack = story->has_numbers && item->tcp_flags & ACK;
+		item->seq = story->numbers.snd_nxt;
+		item->ack = story->numbers.rcv_nxt;
+		story->reset_unnumbered = false;
+	}
+	story->closed = true;
+}
+
 void story_close(struct story *story, uint8_t old_state, uint16_t flags,
 		 const struct ev_stats *stats, uint8_t minisock_state, uint64_t ts_ns)
 {
 	take_stats(story, stats);
 	story->fin_received |= !!(flags & EVF_DONE);
-	if (minisock_state == ST_FIN_WAIT2)
+	number_reset(story);
+	if (minisock_state == ST_FIN_WAIT2) {
+		tell_data(story, false);
 		return;
+	}
 	if (old_state == ST_FIN_WAIT2 && flags & EVF_DONE) {
 		meet_fin(story, ts_ns);
-		items_enter(story, ST_TIME_WAIT, ts_ns);
+		items_enter(story, minisock_state == ST_NONE ? ST_CLOSE : ST_TIME_WAIT, ts_ns);
 		items_append(story, own_ack(story, ts_ns));
 		return;
 	}
@@ -383,8 +432,7 @@ void story_close(struct story *story, uint8_t old_state, uint16_t flags,
 		items_enter(story, minisock_state == ST_TIME_WAIT ? ST_TIME_WAIT : ST_CLOSE, ts_ns);
 		return;
 	}
-	if (old_state == ST_ESTABLISHED || old_state == ST_CLOSE_WAIT)
-		tell_data(story, false);
+	tell_data(story, false);
 	items_enter(story, ST_CLOSE, ts_ns);
 }
 
@@ -407,7 +455,10 @@ void story_time_wait(struct story *story, uint64_t ts_ns)
 void story_reset_sent(struct story *story, bool is_reply, uint64_t ts_ns)
 {
 	/* the answer to a segment takes its number from there (RFC 9293 3.10.7.1) */
-	if (story->has_numbers && !is_reply)
+	if (!is_reply && !story->closed) {
+		story->reset_unnumbered = true;
+		items_append(story, item_segment(STORY_OUT, RST | ACK, ts_ns));
+	} else if (story->has_numbers && !is_reply)
 		items_append(story, item_numbered(STORY_OUT, RST | ACK, ts_ns,
 						  story->numbers.snd_nxt, story->numbers.rcv_nxt));
 	else
@@ -439,9 +490,8 @@ void story_retransmit(struct story *story, const struct ev_retransmit *event)
 
 	if (event->error)
 		return; /* it never left */
-	item = item_numbered(STORY_OUT, tcp_flags, event->hdr.ts_ns, event->seq,
-			     story->numbers.rcv_nxt);
-	item.has_ack &= story->has_numbers;
+	item = item_numbered(STORY_OUT, tcp_flags, event->hdr.ts_ns, event->seq, 0);
+	item.has_ack = false; /* what it acknowledges by now is not told */
 	item.payload = event->end_seq - event->seq - !!(tcp_flags & FIN) - !!(tcp_flags & SYN);
 	if (tcp_flags & FIN)
 		item.seq = event->end_seq - 1 - item.payload;
@@ -482,7 +532,7 @@ void story_segment(struct story *story, const struct ev_segment *event)
 		story->synack_seen = true;
 		story->synack_ack = item.ack;
 	}
-	if (item.tcp_flags == ACK && story->syn_seen && !story->has_isn_local) {
+	if (item.tcp_flags == ACK && story->syn_seen && !story->ack_seen && !story->has_isn_local) {
 		story->ack_seen = true;
 		story->ack_seen_ns = event->hdr.ts_ns;
 		story->first_ack = item.ack;

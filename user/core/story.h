@@ -19,10 +19,15 @@ struct story {
 	struct story_item *items; /* only kept where they are drawn */
 	uint32_t left_out;
 	uint16_t len, cap;
+	uint32_t owed_ack_seq;
 	uint16_t owed_ack_at; /* where the ACK of the peer's FIN goes; 0: not owed */
 	bool keeps_items;
 	bool has_isn_local, has_isn_remote;
 	bool has_numbers;
+	bool is_active; /* sent a SYN: it counts among what was acknowledged */
+	bool closed;
+	bool is_simultaneous; /* both sent a SYN */
+	bool reset_unnumbered; /* sent before the numbers of the end came */
 	bool fin_sent;
 	bool fin_received;
 	bool fin_acked_apart; /* the first FIN was acknowledged by a segment of its own */
@@ -53,7 +58,7 @@ struct story *story_new(bool keeps_items);
 void story_free(struct story *story);
 
 /* Where the sequence spaces are, before the transition that follows (after EV_OPEN). */
-void story_numbers(struct story *story, const struct ev_numbers *event, bool is_active);
+void story_numbers(struct story *story, const struct ev_numbers *event, enum conn_role role);
 
 /* One found in mid-life: what it did before is not told. */
 void story_found(struct story *story, const struct ev_found *event, enum conn_role role);

@@ -18,6 +18,8 @@ static bool make_room(struct story *story)
 			(STORY_ITEMS_MAX - FIRST_KEPT - 1) * sizeof(*items));
 		story->len--;
 		story->left_out++;
+		if (story->owed_ack_at > FIRST_KEPT)
+			story->owed_ack_at--;
 		return true;
 	}
 	cap = story->cap ? story->cap * 2 : 12;
@@ -35,8 +37,12 @@ static bool make_room(struct story *story)
 
 void items_insert(struct story *story, unsigned int at, struct story_item item)
 {
+	uint16_t len = story->len;
+
 	if (!story->keeps_items || !make_room(story))
 		return;
+	if (story->len < len && at > FIRST_KEPT)
+		at--; /* the first of the latest ones has gone */
 	if (at > story->len)
 		at = story->len;
 	memmove(&story->items[at + 1], &story->items[at],
@@ -84,18 +90,17 @@ struct story_item item_numbered(uint8_t way, uint8_t tcp_flags, uint64_t ts_ns, 
 /* What the socket proves to have come; unless it was seen, then nothing is to be inferred. */
 void items_received(struct story *story, struct story_item item)
 {
+	uint8_t compared = FIN | SYN | RST | (item.tcp_flags & SYN ? ACK : 0);
+
 	for (unsigned int i = story->len; i-- > 0;) {
 		const struct story_item *seen = &story->items[i];
 
 		if (seen->kind != STORY_SEGMENT || !seen->seen || seen->way != STORY_IN)
 			continue;
-		/* a FIN takes the ACK of ours along */
-		if (item.tcp_flags == ACK && seen->tcp_flags & ACK && item.has_ack &&
-		    seen->ack == item.ack)
-			return;
-		if ((seen->tcp_flags & (FIN | SYN | RST)) != (item.tcp_flags & (FIN | SYN | RST)))
-			continue;
-		if (item.tcp_flags != ACK || !item.has_ack)
+		if (item.tcp_flags == ACK && seen->tcp_flags & ACK &&
+		    (!item.has_ack || seen->ack == item.ack))
+			return; /* a FIN may have taken it along */
+		if (item.tcp_flags != ACK && !((seen->tcp_flags ^ item.tcp_flags) & compared))
 			return;
 	}
 	items_append(story, item);

@@ -5,11 +5,7 @@
 #include <string.h>
 
 #include "core/engine_priv.h"
-
-#define FIN 0x01 /* RFC 9293 3.1 */
-#define SYN 0x02
-#define RST 0x04
-#define ACK 0x10
+#include "core/story_items.h"
 
 #define STRANGERS_MAX 16384
 #define SEGMENTS_KEPT 4
@@ -29,10 +25,12 @@ struct kept {
 struct stranger {
 	struct ev_tuple tuple;
 	uint64_t key;
-	uint64_t syn_ns; /* when its SYN was seen; 0: it was not */
+	uint64_t syn_ns; /* when its first SYN was seen; 0: it was not */
+	uint64_t last_syn_ns;
 	uint64_t seen_ns;
 	uint64_t first_synack_ns; /* of a request that is known; 0: none is */
-	uint64_t synack_ns, synack_before_ns; /* the latest repetitions */
+	uint64_t synack_ns; /* the latest repetition */
+	uint64_t wait_ns; /* the longest time between two; a repeated SYN is answered at once */
 	uint32_t synacks_again;
 	uint8_t len;
 	bool in_use;
@@ -67,9 +65,12 @@ void strangers_free(struct strangers *strangers)
 
 static void forget(struct strangers *strangers, struct stranger *one)
 {
+	uint32_t index = (uint32_t)(one - strangers->ring);
+
 	if (!one->in_use)
 		return;
-	map_del(&strangers->by_ends, one->key);
+	if (map_get(&strangers->by_ends, one->key) == index)
+		map_del(&strangers->by_ends, one->key);
 	one->in_use = false;
 }
 
@@ -98,9 +99,9 @@ static struct stranger *add(struct strangers *strangers, const struct ev_tuple *
 	return one;
 }
 
-/* The record of an attempt that never had a socket on this side. */
+/* The record of an attempt that never had a socket on this side. story may be NULL. */
 static void tell(struct engine *engine, const struct ev_tuple *tuple, enum conn_opened opened,
-		 uint64_t start_ns, uint64_t end_ns, int reason)
+		 uint64_t start_ns, uint64_t end_ns, int reason, struct story *story)
 {
 	struct report_conn report = {
 		.tuple = *tuple,
@@ -127,6 +128,7 @@ static void tell(struct engine *engine, const struct ev_tuple *tuple, enum conn_
 		.srtt_us = UNKNOWN_COUNT,
 		.min_rtt_us = UNKNOWN_COUNT,
 		.half_close_bytes = UNKNOWN_COUNT,
+		.story = story ? story_shown(story) : NULL,
 	};
 
 	engine->counts.strangers++;
@@ -135,6 +137,8 @@ static void tell(struct engine *engine, const struct ev_tuple *tuple, enum conn_
 	/* whose process it would have become is not known */
 	if (engine->filter.pid || engine->cgroup || !engine->sink.conn)
 		return;
+	if (engine->options.draw && ends_find_other(engine, tuple))
+		return; /* the other end is here: its diagram has it all */
 	if (opened != OPENED_REFUSED) {
 		report.states[0] = (struct report_state){ ST_SYN_RECV, report.duration_ns };
 		report.states_len = 1;
@@ -155,12 +159,67 @@ static void keep(struct stranger *one, const struct ev_segment *event)
 						   .tcp_flags = event->tcp_flags };
 }
 
+static void give(const struct stranger *one, struct story *story)
+{
+	for (unsigned int i = 0; i < one->len; i++) {
+		struct ev_segment event = { .hdr.ts_ns = one->segments[i].ts_ns,
+					    .seq = one->segments[i].seq,
+					    .ack = one->segments[i].ack,
+					    .payload = one->segments[i].payload,
+					    .tcp_flags = one->segments[i].tcp_flags };
+
+		story_segment(story, &event);
+	}
+}
+
+/* What is drawn of a request; NULL where nothing is. */
+static struct story *request_story(const struct engine *engine, const struct stranger *one)
+{
+	struct story *story = engine->options.draw && one ? story_new(true) : NULL;
+
+	if (!story)
+		return NULL;
+	give(one, story);
+	story_server_opened(story, one->syn_ns ? one->last_syn_ns : one->first_synack_ns,
+			    one->synacks_again);
+	return story;
+}
+
+/* The SYN, seen or not, and the answer that nobody listens (RFC 9293 3.10.7.1). */
+static struct story *refused_story(const struct engine *engine, const struct stranger *one,
+				   const struct ev_refused *event)
+{
+	struct story_item syn = item_numbered(STORY_IN, SYN, event->hdr.ts_ns, event->seq, 0);
+	struct story_item reset = item_segment(STORY_OUT, RST | ACK, event->hdr.ts_ns);
+	struct story *story = engine->options.draw ? story_new(true) : NULL;
+
+	if (!story)
+		return NULL;
+	syn.seen = true;
+	if (one && one->len)
+		give(one, story);
+	else
+		items_append(story, syn); /* the hook has it before it */
+	story->has_isn_remote = true;
+	story->isn_remote = event->seq;
+	reset.has_ack = true;
+	reset.ack = event->seq + 1;
+	items_append(story, reset);
+	return story;
+}
+
 static void on_reset(struct engine *engine, const struct ev_segment *event, struct stranger *one)
 {
+	struct story *story;
+
 	if (event->met_state == ST_NEW_SYN_RECV) {
+		story = request_story(engine, one);
+		if (story)
+			story_segment(story, event);
 		tell(engine, &event->tuple, OPENED_RESET,
 		     one ? (one->syn_ns ? one->syn_ns : one->first_synack_ns) : 0, event->hdr.ts_ns,
-		     -1);
+		     -1, story);
+		story_free(story);
 		if (one)
 			forget(engine->strangers, one);
 		return;
@@ -180,10 +239,13 @@ void strangers_segment(struct engine *engine, const struct ev_segment *event)
 		on_reset(engine, event, one);
 		return;
 	}
-	if (!one && (!opens || event->met_state == ST_NONE))
-		return; /* on its way to another host, or refused: that is told by itself */
-	if (opens && event->met_state == ST_TIME_WAIT && one)
-		forget(strangers, one), one = NULL;
+	/* one to another host, or refused: that is told by itself */
+	if (!one && (event->met_state == ST_NONE || (!opens && event->met_state != ST_SYN_SENT)))
+		return;
+	if (opens && event->met_state == ST_TIME_WAIT && one) {
+		forget(strangers, one);
+		one = NULL;
+	}
 	if (!one)
 		one = add(strangers, &event->tuple);
 	if (!one)
@@ -191,6 +253,8 @@ void strangers_segment(struct engine *engine, const struct ev_segment *event)
 	one->seen_ns = event->hdr.ts_ns;
 	if (opens && !one->syn_ns)
 		one->syn_ns = event->hdr.ts_ns;
+	if (opens)
+		one->last_syn_ns = event->hdr.ts_ns;
 	keep(one, event);
 }
 
@@ -202,11 +266,12 @@ void strangers_synack(struct engine *engine, const struct ev_synack_retransmit *
 		one = add(engine->strangers, &event->tuple);
 	if (!one)
 		return;
-	if (!one->first_synack_ns) {
+	if (!one->synacks_again) {
 		one->first_synack_ns = event->first_synack_ns;
 		one->synack_ns = event->first_synack_ns;
 	}
-	one->synack_before_ns = one->synack_ns;
+	if (one->synack_ns && event->hdr.ts_ns - one->synack_ns > one->wait_ns)
+		one->wait_ns = event->hdr.ts_ns - one->synack_ns;
 	one->synack_ns = event->hdr.ts_ns;
 	one->seen_ns = event->hdr.ts_ns;
 	one->synacks_again++;
@@ -216,27 +281,36 @@ void strangers_refused(struct engine *engine, const struct ev_refused *event)
 {
 	struct stranger *one = find(engine->strangers, &event->tuple);
 	uint64_t start_ns = one && one->syn_ns ? one->syn_ns : event->hdr.ts_ns;
+	struct story *story;
 
 	if ((event->tcp_flags & (SYN | ACK | RST)) != SYN) {
 		engine->counts.stray_segments++;
 		return;
 	}
+	story = refused_story(engine, one, event);
 	if (one)
 		forget(engine->strangers, one);
-	tell(engine, &event->tuple, OPENED_REFUSED, start_ns, event->hdr.ts_ns, event->reason);
+	tell(engine, &event->tuple, OPENED_REFUSED, start_ns, event->hdr.ts_ns, event->reason,
+	     story);
+	story_free(story);
 }
 
-static void give(const struct stranger *one, struct story *story)
+/*
+ * Of several SYNs the one that was answered: the last before the first SYN+ACK
+ * where that is known, the last of all if the SYN+ACK never had to be repeated.
+ */
+static uint64_t answered_syn(const struct stranger *one)
 {
-	for (unsigned int i = 0; i < one->len; i++) {
-		struct ev_segment event = { .hdr.ts_ns = one->segments[i].ts_ns,
-					    .seq = one->segments[i].seq,
-					    .ack = one->segments[i].ack,
-					    .payload = one->segments[i].payload,
-					    .tcp_flags = one->segments[i].tcp_flags };
+	uint64_t answered = one->syn_ns;
 
-		story_segment(story, &event);
+	if (!one->synacks_again)
+		return one->last_syn_ns;
+	for (unsigned int i = 0; i < one->len; i++) {
+		if (one->segments[i].tcp_flags & SYN &&
+		    one->segments[i].ts_ns <= one->first_synack_ns)
+			answered = one->segments[i].ts_ns;
 	}
+	return answered;
 }
 
 uint64_t strangers_adopt(struct engine *engine, const struct ev_tuple *tuple, struct story *story)
@@ -248,15 +322,22 @@ uint64_t strangers_adopt(struct engine *engine, const struct ev_tuple *tuple, st
 	if (story)
 		give(one, story);
 	forget(engine->strangers, one);
-	return one->syn_ns;
+	return answered_syn(one);
 }
 
 /* When the kernel must have repeated its SYN+ACK once more, or have given the request up. */
 static uint64_t given_up_ns(const struct stranger *one)
 {
-	if (!one->synacks_again)
-		return one->seen_ns + OPENING_NS;
-	return one->synack_ns + BACKOFF * (one->synack_ns - one->synack_before_ns) + LATENESS_NS;
+	return one->wait_ns ? one->synack_ns + BACKOFF * one->wait_ns : one->seen_ns + OPENING_NS;
+}
+
+static void given_up(struct engine *engine, const struct stranger *one, uint64_t over_ns)
+{
+	struct story *story = request_story(engine, one);
+
+	tell(engine, &one->tuple, OPENED_TIMED_OUT,
+	     one->syn_ns ? one->syn_ns : one->first_synack_ns, over_ns, -1, story);
+	story_free(story);
 }
 
 void strangers_release(struct engine *engine)
@@ -270,11 +351,10 @@ void strangers_release(struct engine *engine)
 		struct stranger *one = &strangers->ring[(strangers->next + i) % STRANGERS_MAX];
 		uint64_t over_ns = one->in_use ? given_up_ns(one) : UINT64_MAX;
 
-		if (over_ns >= engine->now_ns)
+		if (over_ns == UINT64_MAX || over_ns + LATENESS_NS >= engine->now_ns)
 			continue;
 		if (one->synacks_again)
-			tell(engine, &one->tuple, OPENED_TIMED_OUT,
-			     one->syn_ns ? one->syn_ns : one->first_synack_ns, over_ns, -1);
+			given_up(engine, one, over_ns);
 		forget(strangers, one);
 	}
 }

@@ -413,7 +413,8 @@ static void fill_story(const struct conn *conn, struct report_conn *report)
 	if (story->reset_received_ns && report->closed != CLOSED_RST_SENT)
 		story_reset_received(story);
 	report->half_close_bytes = story->half_close_bytes;
-	report->violations = story->violations;
+	/* with Fast Open, data is acknowledged beside the SYN (RFC 7413) */
+	report->violations = conn->syn_data ? 0 : story->violations;
 	report->handshake = handshake_bits(conn);
 	report->flags_rx = story->has_flags ? &story->flags : NULL;
 	report->story = story_shown(story);
