@@ -16,9 +16,10 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from netlab import remove_stale  # noqa: E402
+from netlab import DEVICE, remove_stale  # noqa: E402
 from stage import Lab  # noqa: E402
-from tracer import PROGRAM, Tracer  # noqa: E402
+from tracer import PROGRAM, Tracer, Watch  # noqa: E402
+from wire import Tap  # noqa: E402
 from world import World  # noqa: E402
 
 TOOLS = ("ip", "ss", "nft", "unshare", "setpriv", "mount")
@@ -99,3 +100,23 @@ def trace(tmp_path):
     yield start
     for tracer in tracers:
         tracer.kill()
+
+
+@pytest.fixture
+def watch(lab, trace):
+    """watch(way, *arguments) starts connlife in both namespaces of the lab."""
+    return lambda way, *arguments: Watch(lab, trace, way, arguments)
+
+
+@pytest.fixture
+def tap(lab):
+    """tap(side) sees what the device there sends and receives."""
+    taps = []
+
+    def start(side, device=DEVICE):
+        taps.append(Tap(side, device))
+        return taps[-1]
+
+    yield start
+    for one in taps:
+        one.close()

@@ -19,6 +19,8 @@ import time
 
 CLIENT4, SERVER4 = "10.77.0.1", "10.77.0.2"
 CLIENT6, SERVER6 = "fd77::1", "fd77::2"
+ADDRESSES = {4: (CLIENT4, SERVER4), 6: (CLIENT6, SERVER6)}
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 DEVICE = "eth0"
 WAIT_S = 8.0  # longest wait for anything that must happen soon
 
@@ -72,11 +74,12 @@ def bound_waits(sock):
 class Rule:
     """One nft rule in a table of its own, with its counter; lower priorities come first."""
 
-    def __init__(self, namespace, hook, priority, match, verdict):
+    def __init__(self, namespace, hook, priority, match, verdict, family="inet"):
         self.namespace = namespace
+        self.family = family
         self.table = f"t{next(_serial)}"
         namespace.run("nft", "-f", "-", text=f"""
-            table inet {self.table} {{
+            table {family} {self.table} {{
                 chain c {{
                     type filter hook {hook} priority {priority};
                     {match} counter {verdict}
@@ -85,7 +88,8 @@ class Rule:
 
     def count(self):
         """Segments that matched so far."""
-        listing = json.loads(self.namespace.run("nft", "-j", "list", "table", "inet", self.table))
+        listing = json.loads(self.namespace.run("nft", "-j", "list", "table", self.family,
+                                            self.table))
         rule = next(entry["rule"] for entry in listing["nftables"] if "rule" in entry)
         return next(e["counter"]["packets"] for e in rule["expr"] if "counter" in e)
 
@@ -100,7 +104,7 @@ class Rule:
         return self.count()
 
     def lift(self):
-        self.namespace.run("nft", "delete", "table", "inet", self.table)
+        self.namespace.run("nft", "delete", "table", self.family, self.table)
 
 
 class Namespace:
@@ -110,6 +114,7 @@ class Namespace:
         self.name = name
         self.number = number
         self.own4, self.own6 = own4, own6
+        self.own = {4: own4, 6: own6}
         self.is_named = True
         run(["ip", "netns", "add", name])
         self.fd = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
@@ -151,23 +156,32 @@ class Namespace:
         """Counts what arrives here and matches, even if it is dropped after that."""
         return Rule(self, "prerouting", -310, match, "")
 
-    def reject(self, match, icmp):
-        """Answers what arrives here and matches with this ICMP error."""
-        return Rule(self, "input", 0, match, f"reject with icmp type {icmp}")
+    def lose(self, match):
+        """Loses what leaves from here and matches: TCP believes it sent, and no device gets it."""
+        return Rule(self, f"egress device {DEVICE}", 0, match, "fwd to lo", family="netdev")
 
-    def plug(self):
+    def reject(self, match, icmp, protocol="icmp"):
+        """Answers what arrives here and matches with this ICMP error."""
+        return Rule(self, "input", 0, match, f"reject with {protocol} type {icmp}")
+
+    def plug(self, version=4):
         """
-        Holds every IPv4 segment that leaves from here, until released:
+        Holds every segment that leaves from here, until released (within 2 s):
         the peer's hardware address is unknown and nobody tells it.
         """
-        self.peer.sysctl(**{f"conf/{DEVICE}/arp_ignore": 8})
-        self.run("ip", "neigh", "replace", self.peer.own4, "dev", DEVICE,
-                 "lladdr", self.peer.mac(), "nud", "reachable")
-        self.run("ip", "neigh", "del", self.peer.own4, "dev", DEVICE)
+        if version == 4:
+            self.peer.sysctl(**{f"conf/{DEVICE}/arp_ignore": 8})
+        else:
+            Rule(self.peer, "prerouting", -300, "icmpv6 type nd-neighbor-solicit", "drop")
+        self._know_peer(version, "reachable")
+        self.run("ip", "neigh", "del", self.peer.own[version], "dev", DEVICE)
 
-    def release(self):
-        self.run("ip", "neigh", "replace", self.peer.own4, "dev", DEVICE,
-                 "lladdr", self.peer.mac(), "nud", "permanent")
+    def release(self, version=4):
+        self._know_peer(version, "permanent")
+
+    def _know_peer(self, version, how):
+        self.run("ip", "neigh", "replace", self.peer.own[version], "dev", DEVICE,
+                 "lladdr", self.peer.mac(), "nud", how)
 
     def mac(self):
         return f"02:00:00:00:77:{self.number:02x}"
@@ -304,25 +318,3 @@ def sequences(sock):
         found += struct.unpack("I", sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, 4))
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, -1)  # off, without a window probe
     return found
-
-
-def checksum(data):
-    """RFC 1071"""
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
-def send_rst(namespace, source, target, seq):
-    """A lone IPv4 RST from source to target, as a stranger could send it."""
-    header = struct.pack("!HHIIBBHHH", source[1], target[1], seq, 0, 5 << 4, 0x04, 0, 0, 0)
-    pseudo = (socket.inet_aton(source[0]) + socket.inet_aton(target[0]) +
-              struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(header)))
-    header = header[:16] + struct.pack("!H", checksum(pseudo + header)) + header[18:]
-    with namespace.entered():
-        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
-    with raw:
-        raw.sendto(header, (target[0], 0))

@@ -4,10 +4,11 @@ import socket
 import time
 
 from expect import AtLeast, OneOf, Range
-from netlab import (CLIENT4, FIN, SERVER4, TCP_FIN_WAIT2, read_fin, reset_close, send_rst,
-                    sequences, wait_state)
+from netlab import (CLIENT4, FIN, SERVER4, TCP_FIN_WAIT2, read_fin, reset_close, sequences,
+                    wait_state)
 from stage import (DELAYED_ACK_S, PORT, Pair, kernel_at_least, read_end, read_reset,
                    scenario)
+from wire import send_rst
 
 TCP_LINGER2 = 8
 

@@ -4,8 +4,9 @@ import socket
 import time
 
 from expect import Range
-from netlab import CLIENT4, SERVER4, TCP_CLOSE, read_fin, send_rst, sequences, wait_state
+from netlab import CLIENT4, SERVER4, TCP_CLOSE, read_fin, sequences, wait_state
 from stage import PORT, close_client_first, close_server_first, read_end, scenario
+from wire import send_rst
 
 
 def _enter_time_wait(pair):

@@ -10,7 +10,7 @@ import time
 import traceback
 
 from expect import SECOND, Expected, OneOf, Range, parse_time
-from netlab import CLIENT4, SERVER4, Net, read_exactly
+from netlab import ADDRESSES, FAMILIES, Net, eventually, read_exactly
 from troupe import Actor
 
 PORT = 80
@@ -86,10 +86,18 @@ class Lab:
         self.name = name
         self.net = Net()
         self.c, self.s = self.net.c, self.net.s
+        self.version = 4  # of IP, unless a call says otherwise
         self.wanted = []
+        self.common = {}  # fields of every record, unless said otherwise
         self.failure = None  # of the scenario itself: nothing to do with connlife
         self.begin_ns = self.end_ns = time.time_ns()
         self._actors = []
+
+    def settle(self):
+        """Waits until no end of any connection is still to be told."""
+        for side in (self.c, self.s):
+            for state in ("fin-wait-1", "closing", "last-ack", "close-wait"):
+                eventually(lambda: not side.sockets(state), f"nobody in {state}")
 
     # playing
 
@@ -103,26 +111,37 @@ class Lab:
             self.end_ns = time.time_ns()
             self.end_actors()
 
-    def listen(self, port=PORT, backlog=16, side=None, address=SERVER4, **keywords):
-        listener = (side or self.s).socket(**keywords)
-        listener.bind((address, port))
+    @property
+    def client_address(self):
+        return ADDRESSES[self.version][0]
+
+    @property
+    def server_address(self):
+        return ADDRESSES[self.version][1]
+
+    def socket(self, side=None, **keywords):
+        return (side or self.c).socket(**{"family": FAMILIES[self.version], **keywords})
+
+    def listen(self, port=PORT, backlog=16, side=None, address=None, **keywords):
+        listener = self.socket(side or self.s, **keywords)
+        listener.bind((address or self.server_address, port))
         listener.listen(backlog)
         return listener
 
-    def connect(self, port=PORT, cport=0, side=None, address=SERVER4):
-        client = (side or self.c).socket()
+    def connect(self, port=PORT, cport=0, side=None, address=None):
+        client = self.socket(side)
         if cport:
             client.bind(("", cport))
-        client.connect((address, port))
+        client.connect((address or self.server_address, port))
         return client
 
-    def start_connect(self, port=PORT, cport=0, address=SERVER4):
+    def start_connect(self, port=PORT, cport=0, address=None):
         """A connect() that returns at once; gives the socket, blocking from then on."""
-        client = self.c.socket()
-        client.bind((CLIENT4, cport))
+        client = self.socket()
+        client.bind((self.client_address, cport))
         client.setblocking(False)
         try:
-            client.connect((address, port))
+            client.connect((address or self.server_address, port))
         except BlockingIOError:
             pass
         client.setblocking(True)
@@ -180,13 +199,14 @@ class Lab:
         if "TIME_WAIT" in after and "time_wait_ns" not in fields:
             whole["time_wait_ns"] = TIME_WAIT_S if ends == "expired" else Range(0, 64)
         self.wanted.append(Expected(
-            netns=side.inode, lport=lport, rport=rport, both=_with_defaults(fields),
+            netns=side.inode, lport=lport, rport=rport,
+            both=_with_defaults({**self.common, **fields}),
             states=states.split(), after=after.split(), whole=whole,
             prompt={"remains_end": None, "time_wait_ns": None, **(prompt or {})},
             times=times or {}, whole_times=whole_times or {}, is_whole_life=is_whole_life))
 
     def client(self, pair, states, **fields):
-        fields = {"role": "client", "laddr": CLIENT4, "raddr": SERVER4, "pid_source": "connect",
+        fields = {**self._ends_of_client(), "pid_source": "connect",
                   "tx_bytes": pair.up, "rx_bytes": pair.down, **fields}
         self.expect(self.c, pair.cport, pair.sport, f"{OPENED_BY_CLIENT} {states}",
                            **fields)
@@ -194,14 +214,19 @@ class Lab:
     def server(self, pair, states, **fields):
         """The owner is who read from it, or else who closed it."""
         source = "read" if pair.server_has_read else "close"
-        fields = {"role": "server", "laddr": SERVER4, "raddr": CLIENT4, "pid_source": source,
+        fields = {"role": "server", "family": self.version, "laddr": self.server_address,
+                  "raddr": self.client_address, "pid_source": source,
                   "tx_bytes": pair.down, "rx_bytes": pair.up, **fields}
         self.expect(self.s, pair.sport, pair.cport, f"{OPENED_BY_SERVER} {states}",
                            **fields)
 
+    def _ends_of_client(self):
+        return {"role": "client", "family": self.version, "laddr": self.client_address,
+                "raddr": self.server_address}
+
     def client_alone(self, cport, sport=PORT, states=OPENED_BY_CLIENT, **fields):
         """A client whose server end never was."""
-        fields = {"role": "client", "laddr": CLIENT4, "raddr": SERVER4, "pid_source": "connect",
+        fields = {**self._ends_of_client(), "pid_source": "connect",
                   "tx_bytes": 0, "rx_bytes": 0, **fields}
         self.expect(self.c, cport, sport, states, **fields)
 
@@ -228,7 +253,7 @@ class Lab:
 def _with_defaults(fields):
     """An orderly life in the hands of this process, unless said otherwise."""
     defaults = {
-        "schema": 1, "family": 4, "cookie": lambda cookie: cookie > 0, "uid": 0,
+        "schema": 1, "family": 4, "cookie": lambda cookie: (cookie or 0) > 0, "uid": 0,
         "pid": os.getpid(), "comm": own_comm(), "cgroup": cgroup_of(os.getpid()),
         "opened": "handshake", "closed": "fin", "error": None, "reset_reason": None,
         "remains": None, "retrans": 0, "syn_retrans": 0, "synack_retrans": 0, "fin_retrans": 0,
