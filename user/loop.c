@@ -237,6 +237,7 @@ static int run(struct loop *loop, struct live *live)
 			next_status = now + STATUS_EVERY_NS;
 			engine_counts(loop->engine, &counts);
 			summary_print(&counts, loop->options);
+			live_tell_segments(live);
 		}
 	}
 }
@@ -284,6 +285,7 @@ int loop_live(const struct options *options)
 	if (!live)
 		goto out;
 	exit_code = finish(&loop, true, run(&loop, live));
+	live_tell_segments(live);
 out:
 	live_close(live);
 	close_loop(&loop);

@@ -131,11 +131,13 @@ static void tell(struct engine *engine, const struct ev_tuple *tuple, enum conn_
 		.story = story ? story_shown(story) : NULL,
 	};
 
-	engine->counts.strangers++;
 	if (engine->filter.active && filter_tuple(&engine->filter, tuple) != FILTER_YES)
 		return;
 	/* whose process it would have become is not known */
-	if (engine->filter.pid || engine->cgroup || !engine->sink.conn)
+	if (engine->filter.pid || engine->cgroup)
+		return;
+	engine->counts.strangers++;
+	if (!engine->sink.conn)
 		return;
 	if (engine->options.draw && ends_find_other(engine, tuple))
 		return; /* the other end is here: its diagram has it all */

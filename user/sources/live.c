@@ -360,6 +360,11 @@ no_memory:
 	return NULL;
 }
 
+void live_tell_segments(const struct live *live)
+{
+	watching_tell(live->watching, live->skel);
+}
+
 void live_close(struct live *live)
 {
 	if (!live)

@@ -39,6 +39,9 @@ struct live *live_open(const struct live_options *options);
 /* Detaches. NULL is allowed. */
 void live_close(struct live *live);
 
+/* Says how many segments each watched interface received, by flag. */
+void live_tell_segments(const struct live *live);
+
 /*
  * Waits at most 0.1 s for events and gives all that came, EV_CLOCK and
  * EV_LOST where they are due. The first one does not wait but scans what is

@@ -307,6 +307,15 @@ int packets_fd(const struct packets *packets)
 	return packets->fd;
 }
 
+void packets_for_each(const struct packets *packets,
+		      void (*visit)(void *ctx, const char *name, unsigned int ifindex), void *ctx)
+{
+	for (unsigned int i = 0; i < packets->len; i++) {
+		if (packets->watches[i].is_attached)
+			visit(ctx, packets->watches[i].name, packets->watches[i].ifindex);
+	}
+}
+
 void packets_close(struct packets *packets)
 {
 	if (!packets)

@@ -35,6 +35,10 @@ void packets_follow(struct packets *packets);
 /* To poll for reading. */
 int packets_fd(const struct packets *packets);
 
+/* Those that are watched now. */
+void packets_for_each(const struct packets *packets,
+		      void (*visit)(void *ctx, const char *name, unsigned int ifindex), void *ctx);
+
 /* NULL is allowed. */
 void packets_close(struct packets *packets);
 

@@ -2,10 +2,12 @@
 #include "sources/watching.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/log.h"
@@ -107,6 +109,55 @@ void watching_follow(struct watching *watching)
 	home = enter(watching);
 	packets_follow(watching->packets);
 	leave(home);
+}
+
+struct telling {
+	int counters; /* the map */
+	unsigned int cpus;
+	uint64_t *values; /* of one counter, by CPU */
+};
+
+static uint64_t count_of(const struct telling *telling, unsigned int ifindex, unsigned int flags)
+{
+	uint32_t slot = (ifindex < SEGMENT_INTERFACES ? ifindex : 0) << 6 | flags;
+	uint64_t sum = 0;
+
+	if (bpf_map_lookup_elem(telling->counters, &slot, telling->values))
+		return 0;
+	for (unsigned int cpu = 0; cpu < telling->cpus; cpu++)
+		sum += telling->values[cpu];
+	return sum;
+}
+
+static void tell_interface(void *ctx, const char *name, unsigned int ifindex)
+{
+	uint64_t all = 0, by_bit[6] = { 0 };
+
+	for (unsigned int flags = 0; flags < 64; flags++) {
+		uint64_t count = count_of(ctx, ifindex, flags);
+
+		all += count;
+		for (unsigned int bit = 0; bit < 6; bit++)
+			by_bit[bit] += flags >> bit & 1 ? count : 0;
+	}
+	log_line("%s%s: %" PRIu64 " segments: SYN %" PRIu64 ", ACK %" PRIu64 ", FIN %" PRIu64
+		 ", RST %" PRIu64 ", PSH %" PRIu64 ", URG %" PRIu64,
+		 name, ifindex < SEGMENT_INTERFACES ? "" : " and others of a high index", all,
+		 by_bit[1], by_bit[4], by_bit[0], by_bit[2], by_bit[3], by_bit[5]);
+}
+
+void watching_tell(const struct watching *watching, const struct connlife_bpf *skel)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct telling telling = { bpf_map__fd(skel->maps.segment_counters),
+				   cpus > 0 ? (unsigned int)cpus : 1, NULL };
+
+	if (!watching || !watching->packets)
+		return;
+	telling.values = calloc(telling.cpus, sizeof(*telling.values));
+	if (telling.values)
+		packets_for_each(watching->packets, tell_interface, &telling);
+	free(telling.values);
 }
 
 void watching_stop(struct watching *watching)

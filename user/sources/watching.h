@@ -21,6 +21,9 @@ int watching_start(struct watching **watching, struct connlife_bpf *skel,
 /* Takes note of interfaces that came, went or were renamed. NULL is allowed here and below. */
 void watching_follow(struct watching *watching);
 
+/* Says of each interface how many segments came, by flag. */
+void watching_tell(const struct watching *watching, const struct connlife_bpf *skel);
+
 void watching_stop(struct watching *watching);
 
 #endif
