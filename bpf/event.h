@@ -239,7 +239,7 @@ struct ev_segment {
 	__u32 ifindex;
 	__u16 window; /* not scaled */
 	__u8 tcp_flags;
-	__u8 met_state; /* of a SYN or RST: what it will meet, enum ev_tcp_state; 0: no socket */
+	__u8 met_state; /* what it will meet, enum ev_tcp_state; 0: no socket, or a FIN */
 	__u8 pad[4];
 };
 

@@ -19,9 +19,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define BPF_F_CURRENT_NETNS (-1L)
 #define PULL_BYTES 256 /* more headers than this are not TCP's business */
 
-/* Where this source's interfaces are. */
-const volatile __u64 packet_netns_cookie;
-const volatile __u32 packet_netns_inum;
 const volatile struct filter filter __weak;
 
 /*
@@ -192,7 +189,7 @@ static __always_inline void tell_segment(void *ctx, const struct parse_found *fo
 		return;
 	fill_segment(segment, found, ifindex);
 	segment->payload = payload;
-	if (segment->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST))
+	if (!(segment->tcp_flags & TCP_FLAG_FIN)) /* the ACK of a handshake, too: see its request */
 		segment->met_state = find_met_state(ctx, found, &segment->tuple);
 	if (filter.active && filter_tuple(&filter, &segment->tuple) == FILTER_NO)
 		discard_event(segment);

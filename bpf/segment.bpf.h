@@ -18,6 +18,10 @@ __u32 awaited_acks[AWAITED_SLOTS] __weak;
 /* Segments are told too: on interfaces, or for a view that draws them. */
 const volatile bool watch_segments __weak;
 
+/* Where this source's interfaces are. */
+const volatile __u64 packet_netns_cookie __weak;
+const volatile __u32 packet_netns_inum __weak;
+
 const volatile bool count_flags __weak; /* of each connection (--flags) */
 
 struct flow_key {

@@ -129,7 +129,7 @@ static __always_inline void send_flags(const struct sock *sk, const struct tcp_s
 	struct ev_tuple tuple;
 	struct ev_flags *flags;
 
-	if (!count_flags)
+	if (!count_flags || sk->__sk_common.skc_net.net->net_cookie != packet_netns_cookie)
 		return;
 	fill_addresses(&tuple, &sk->__sk_common);
 	__builtin_memcpy(key.raddr, tuple.raddr, 16);

@@ -31,7 +31,7 @@ void summary_print(const struct engine_counts *counts, const struct options *opt
 	if (counts->table_full)
 		log_line("%" PRIu64 " times the table was full (--max-connections %u)",
 			 counts->table_full, options->max_connections);
-	if (counts->segments || counts->strangers)
+	if (counts->segments || counts->strangers || counts->stray_segments)
 		log_line("%" PRIu64 " segments of interest, %" PRIu64
 			 " attempts without a socket, %" PRIu64 " stray resets, %" PRIu64
 			 " stray segments",

@@ -46,7 +46,9 @@ static inline void end_meets(struct end *end, uint8_t tcp_flags, uint32_t seq, u
 {
 	struct ev_segment segment = make_segment(&end->tuple, tcp_flags, end->isn_remote + seq,
 						 tcp_flags & TCP_ACK ? end->isn_local + ack : 0,
-						 end->state ? end->state : ST_LISTEN);
+						 end->state	       ? end->state
+						 : tcp_flags & TCP_SYN ? ST_LISTEN
+								       : ST_NEW_SYN_RECV);
 
 	give(end->b, segment);
 }

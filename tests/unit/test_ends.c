@@ -69,16 +69,17 @@ static uint64_t peer_cookie_of(uint64_t sock)
 
 /* ---- who is whose ---- */
 
-/* Of ends and ports alone, whichever way round: a key may not mix them up. */
+/* Of namespace, ends and ports, whichever way round: a key may not mix them up. */
 static void test_keys(void **ctx)
 {
 	struct ev_tuple one = make_tuple(LPORT, RPORT), other;
 
 	other = one;
-	other.netns_cookie++;
 	other.cgroup_id++;
 	assert_true(ends_same(&one, &other));
 	assert_int_equal(ends_key(&one), ends_key(&other));
+	other.netns_cookie++;
+	assert_true(ends_key(&one) != ends_key(&other));
 	other = make_tuple(RPORT, LPORT);
 	assert_false(ends_same(&one, &other));
 	assert_true(ends_key(&one) != ends_key(&other));

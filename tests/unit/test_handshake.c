@@ -34,7 +34,7 @@ static const struct {
 	  0,
 	  HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYNACK_AGAIN },
 	{ "SYN+ACK lost", 1, { 10 * US }, 2, 0, 0, HANDSHAKE_SYNACK_AGAIN },
-	{ "deferred", 1, { 900 * MS }, 0, 2000, 0, HANDSHAKE_DEFERRED },
+	{ "deferred", 1, { 900 * MS }, 0, 2000, 0, HANDSHAKE_ACK_IGNORED },
 	{ "ACK ignored", 1, { 900 * MS }, 1, 0, 0, HANDSHAKE_SYNACK_AGAIN | HANDSHAKE_ACK_IGNORED },
 	{ "ACK ignored, and sent again",
 	  1,

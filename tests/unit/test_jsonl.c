@@ -198,12 +198,11 @@ static void test_handshake(void **state)
 		{ HANDSHAKE_SYNACK_AGAIN, "\"handshake\":[\"synack_again\"]," },
 		{ HANDSHAKE_SYN_IGNORED, "\"handshake\":[\"syn_ignored\"]," },
 		{ HANDSHAKE_ACK_IGNORED, "\"handshake\":[\"ack_ignored\"]," },
-		{ HANDSHAKE_DEFERRED, "\"handshake\":[\"deferred_accept\"]," },
 		{ HANDSHAKE_SYN_COOKIE, "\"handshake\":[\"syn_cookie\"]," },
 		{ HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYNACK_AGAIN,
 		  "\"handshake\":[\"syn_again\",\"synack_again\"],\"violations\":[]," },
 		{ ~0u, "\"handshake\":[\"syn_again\",\"synack_again\",\"syn_ignored\","
-		       "\"ack_ignored\",\"deferred_accept\",\"syn_cookie\"],\"violations\":[]," },
+		       "\"ack_ignored\",\"syn_cookie\"],\"violations\":[]," },
 	};
 	struct report_conn conn = known_conn();
 

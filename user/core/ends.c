@@ -5,9 +5,9 @@
 
 #include "core/engine_priv.h"
 
-uint64_t ends_key(const struct ev_tuple *tuple)
+static uint64_t key_in(const struct ev_tuple *tuple, uint64_t netns_cookie)
 {
-	uint64_t words[4], key = 0;
+	uint64_t words[4], key = netns_cookie;
 
 	memcpy(&words[0], tuple->laddr + 8, 8);
 	memcpy(&words[1], tuple->raddr + 8, 8);
@@ -16,6 +16,17 @@ uint64_t ends_key(const struct ev_tuple *tuple)
 	for (int i = 0; i < 4; i++)
 		key = (key ^ words[i]) * 0x9e3779b97f4a7c15ULL;
 	return (key ^ key >> 29) + ((uint64_t)tuple->lport << 16 | tuple->rport);
+}
+
+uint64_t ends_key(const struct ev_tuple *tuple)
+{
+	return key_in(tuple, tuple->netns_cookie);
+}
+
+/* Whatever the namespace: for the other end, which may be in another one. */
+static uint64_t anywhere_key(const struct ev_tuple *tuple)
+{
+	return key_in(tuple, 0);
 }
 
 bool ends_same(const struct ev_tuple *a, const struct ev_tuple *b)
@@ -35,9 +46,10 @@ static struct ev_tuple reversed(const struct ev_tuple *tuple)
 	return other;
 }
 
-struct conn *ends_find(const struct engine *engine, const struct ev_tuple *tuple)
+static struct conn *find_at(const struct engine *engine, const struct map *map, uint64_t key,
+			    const struct ev_tuple *tuple)
 {
-	uint32_t index = map_get(&engine->by_ends, ends_key(tuple));
+	uint32_t index = map_get(map, key);
 	struct conn *conn;
 
 	if (index == MAP_NONE)
@@ -46,11 +58,19 @@ struct conn *ends_find(const struct engine *engine, const struct ev_tuple *tuple
 	return conn->phase != CONN_FREE && ends_same(&conn->tuple, tuple) ? conn : NULL;
 }
 
+struct conn *ends_find(const struct engine *engine, const struct ev_tuple *tuple)
+{
+	struct conn *conn = find_at(engine, &engine->by_ends, ends_key(tuple), tuple);
+
+	return conn && conn->tuple.netns_cookie == tuple->netns_cookie ? conn : NULL;
+}
+
 struct conn *ends_find_other(const struct engine *engine, const struct ev_tuple *tuple)
 {
 	struct ev_tuple other = reversed(tuple);
+	struct conn *conn = ends_find(engine, &other);
 
-	return ends_find(engine, &other);
+	return conn ? conn : find_at(engine, &engine->by_ends, anywhere_key(&other), &other);
 }
 
 /*
@@ -86,6 +106,7 @@ void ends_note(struct engine *engine, struct conn *conn)
 		conn->has_ends = true;
 		/* without memory its segments are not its own: they count as strange */
 		map_put(&engine->by_ends, ends_key(&conn->tuple), conn->self);
+		map_put(&engine->by_ends, anywhere_key(&conn->tuple), conn->self);
 		/* the SYN+ACK may have been seen before a client's port was known */
 		if (engine->strangers && conn->role == ROLE_CLIENT)
 			strangers_adopt(engine, &conn->tuple, conn->story);
@@ -94,16 +115,19 @@ void ends_note(struct engine *engine, struct conn *conn)
 		find_peer(engine, conn);
 }
 
-void ends_forget(struct engine *engine, const struct conn *conn)
+static void forget_key(struct engine *engine, const struct conn *conn, uint64_t key)
 {
-	uint64_t key;
-
-	if (!conn->has_ends)
-		return;
-	key = ends_key(&conn->tuple);
 	/* the same ends may be another connection's already */
 	if (map_get(&engine->by_ends, key) == conn->self)
 		map_del(&engine->by_ends, key);
+}
+
+void ends_forget(struct engine *engine, const struct conn *conn)
+{
+	if (!conn->has_ends)
+		return;
+	forget_key(engine, conn, ends_key(&conn->tuple));
+	forget_key(engine, conn, anywhere_key(&conn->tuple));
 }
 
 struct conn *ends_peer(const struct engine *engine, const struct conn *conn)

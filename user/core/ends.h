@@ -11,7 +11,7 @@
 
 struct engine;
 
-/* By addresses and ports alone, whatever the namespace; as laddr, lport > raddr, rport. */
+/* As laddr, lport > raddr, rport; the same ends in another namespace are others. */
 uint64_t ends_key(const struct ev_tuple *tuple);
 bool ends_same(const struct ev_tuple *a, const struct ev_tuple *b);
 

@@ -136,9 +136,9 @@ static void open_server(struct engine *engine, const struct ev_open *event)
 	steps_tell(engine, conn);
 	if (conn->story) {
 		/* only a request that was kept knows when its SYN+ACK left */
-		conn->story->cookie_open = !event->srtt_us && !event->retrans &&
-					   !(event->sock.flags & EVF_SYN_DATA) &&
-					   event->sock.new_state == ST_ESTABLISHED;
+		conn->story->cookie_open |= !event->srtt_us && !event->retrans &&
+					    !(event->sock.flags & EVF_SYN_DATA) &&
+					    event->sock.new_state == ST_ESTABLISHED;
 		story_server_opened(conn->story, syn_ns, event->retrans);
 	}
 	if (event->sock.new_state != ST_SYN_RECV)

@@ -209,8 +209,6 @@ const char *name_handshake(unsigned int bit)
 		return "syn_ignored";
 	case HANDSHAKE_ACK_IGNORED:
 		return "ack_ignored";
-	case HANDSHAKE_DEFERRED:
-		return "deferred_accept";
 	case HANDSHAKE_SYN_COOKIE:
 		return "syn_cookie";
 	default:

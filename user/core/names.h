@@ -26,7 +26,7 @@ const char *name_reset_reason(int reason);
 /* "ECONNREFUSED"; NULL for 0, "E<number>" is never made up: NULL where libc has no name. */
 const char *name_errno(int error);
 
-/* "syn_again", "deferred_accept" and so on for one HANDSHAKE_* bit. */
+/* "syn_again", "ack_ignored" and so on for one HANDSHAKE_* bit. */
 const char *name_handshake(unsigned int bit);
 
 /* "synack_ack", "handshake_ack" for one VIOLATION_* bit. */

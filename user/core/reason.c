@@ -18,14 +18,14 @@ static const char *reset_by_us(const struct conn *conn)
 {
 	uint16_t flags = conn->close_flags;
 
+	if (conn->closed_from == ST_FIN_WAIT2 && flags & EVF_LINGER2_NEG && !conn->error)
+		return "linger2";
 	if (conn->reset_was_reply)
 		return conn->established ? "data_after_close" : NULL;
 	if (flags & EVF_UNREAD)
 		return "unread_data";
 	if (flags & EVF_LINGER0)
 		return "linger0";
-	if (conn->closed_from == ST_FIN_WAIT2 && flags & EVF_LINGER2_NEG)
-		return "linger2";
 	if (!(flags & (EVF_OWNED | EVF_HAS_FILE | EVF_DEAD)))
 		return "listener_closed"; /* nobody had accepted it */
 	if (flags & EVF_OWNED && flags & EVF_HAS_FILE && !conn->close_shutdown)

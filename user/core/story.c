@@ -534,6 +534,8 @@ void story_segment(struct story *story, const struct ev_segment *event)
 	}
 	if (item.tcp_flags == ACK && story->syn_seen && !story->ack_seen && !story->has_isn_local) {
 		story->ack_seen = true;
+		/* of a cookie there is no request between SYN and ACK */
+		story->cookie_open = event->met_state == ST_LISTEN;
 		story->ack_seen_ns = event->hdr.ts_ns;
 		story->first_ack = item.ack;
 	}

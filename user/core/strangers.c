@@ -12,6 +12,7 @@
 #define SEC (1000ULL * 1000 * 1000)
 /* Each repetition waits twice as long as the one before (RFC 6298 5.5). */
 #define BACKOFF 2
+#define REQUEST_WINDOW 65536
 #define LATENESS_NS SEC
 /* A SYN that met no request of ours and no socket: forgotten. */
 #define OPENING_NS (130 * SEC)
@@ -20,6 +21,7 @@ struct kept {
 	uint64_t ts_ns;
 	uint32_t seq, ack, payload;
 	uint8_t tcp_flags;
+	uint8_t met_state;
 };
 
 struct stranger {
@@ -32,6 +34,7 @@ struct stranger {
 	uint64_t synack_ns; /* the latest repetition */
 	uint64_t wait_ns; /* the longest time between two; a repeated SYN is answered at once */
 	uint32_t synacks_again;
+	uint32_t isn_remote; /* as the request has it; only with first_synack_ns */
 	uint8_t len;
 	bool in_use;
 	struct kept segments[SEGMENTS_KEPT];
@@ -158,7 +161,8 @@ static void keep(struct stranger *one, const struct ev_segment *event)
 						   .seq = event->seq,
 						   .ack = event->ack,
 						   .payload = event->payload,
-						   .tcp_flags = event->tcp_flags };
+						   .tcp_flags = event->tcp_flags,
+						   .met_state = event->met_state };
 }
 
 static void give(const struct stranger *one, struct story *story)
@@ -168,7 +172,8 @@ static void give(const struct stranger *one, struct story *story)
 					    .seq = one->segments[i].seq,
 					    .ack = one->segments[i].ack,
 					    .payload = one->segments[i].payload,
-					    .tcp_flags = one->segments[i].tcp_flags };
+					    .tcp_flags = one->segments[i].tcp_flags,
+					    .met_state = one->segments[i].met_state };
 
 		story_segment(story, &event);
 	}
@@ -210,24 +215,35 @@ static struct story *refused_story(const struct engine *engine, const struct str
 	return story;
 }
 
+/* RFC 9293 3.10.7.4: the window of a request begins behind the SYN. */
+static bool is_in_window(const struct stranger *one, uint32_t seq)
+{
+	for (unsigned int i = 0; i < one->len; i++) {
+		if (one->segments[i].tcp_flags & SYN)
+			return seq - one->segments[i].seq - 1 < REQUEST_WINDOW;
+	}
+	return one->first_synack_ns && seq - one->isn_remote - 1 < REQUEST_WINDOW;
+}
+
 static void on_reset(struct engine *engine, const struct ev_segment *event, struct stranger *one)
 {
 	struct story *story;
 
 	if (event->met_state == ST_NEW_SYN_RECV) {
+		/* one that is forged blindly does not end the request */
+		if (!one || !is_in_window(one, event->seq))
+			return;
 		story = request_story(engine, one);
 		if (story)
 			story_segment(story, event);
 		tell(engine, &event->tuple, OPENED_RESET,
-		     one ? (one->syn_ns ? one->syn_ns : one->first_synack_ns) : 0, event->hdr.ts_ns,
-		     -1, story);
+		     one->syn_ns ? one->syn_ns : one->first_synack_ns, event->hdr.ts_ns, -1, story);
 		story_free(story);
-		if (one)
-			forget(engine->strangers, one);
+		forget(engine->strangers, one);
 		return;
 	}
 	/* a minisock or a socket older than the tracer may take it */
-	if (event->met_state == ST_NONE)
+	if (event->met_state == ST_NONE || event->met_state == ST_LISTEN)
 		engine->counts.stray_resets++;
 }
 
@@ -268,6 +284,7 @@ void strangers_synack(struct engine *engine, const struct ev_synack_retransmit *
 		one = add(engine->strangers, &event->tuple);
 	if (!one)
 		return;
+	one->isn_remote = event->isn_remote;
 	if (!one->synacks_again) {
 		one->first_synack_ns = event->first_synack_ns;
 		one->synack_ns = event->first_synack_ns;

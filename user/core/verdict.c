@@ -388,10 +388,10 @@ static unsigned int handshake_bits(const struct conn *conn)
 		return bits;
 	if (conn->open_retrans)
 		bits |= HANDSHAKE_SYNACK_AGAIN;
-	else if (story->syns_seen > 1)
+	else if (story->syns_seen > 1 && !story->cookie_open) /* a cookie is sent once for each */
 		bits |= HANDSHAKE_SYN_IGNORED;
 	if (story->ack_seen_ns && established > story->ack_seen_ns + ACK_NEAR_NS)
-		bits |= conn->open_retrans ? HANDSHAKE_ACK_IGNORED : HANDSHAKE_DEFERRED;
+		bits |= HANDSHAKE_ACK_IGNORED;
 	if (story->cookie_open && !conn->syn_data)
 		bits |= HANDSHAKE_SYN_COOKIE;
 	return bits;
