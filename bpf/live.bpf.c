@@ -31,12 +31,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 __u64 nested_told; /* transitions that nested_set_state told */
 
-/* kfuncs of 6.14 */
-extern void bpf_local_irq_save(unsigned long *flags) __weak __ksym;
-extern void bpf_local_irq_restore(unsigned long *flags) __weak __ksym;
-
-const volatile bool can_hold_irqs; /* this kernel has them */
-
 /* Whether inet_sock_set_state is at work on this CPU, and was interrupted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -249,30 +243,11 @@ static __always_inline void on_set_state(const struct sock *sk, int old, int new
 		on_transition(sk, tp, old, new);
 }
 
-/*
- * The kernel does not run a program inside itself: a transition in a softirq
- * that interrupts this one on the same CPU would be lost. So interrupts wait
- * for the end; where the kernel can't, nested_set_state tells what came between.
- */
-static __always_inline void set_state_alone(const struct sock *sk, int old, int new)
-{
-	unsigned long flags;
-
-	bpf_local_irq_save(&flags);
-	on_set_state(sk, old, new);
-	bpf_local_irq_restore(&flags);
-}
-
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
 {
-	__u32 *busy;
+	__u32 *busy = this_cpu_busy();
 
-	if (can_hold_irqs) {
-		set_state_alone(sk, old, new);
-		return 0;
-	}
-	busy = this_cpu_busy();
 	if (!busy)
 		return 0;
 	*busy = 1;
@@ -282,8 +257,11 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const in
 }
 
 /*
- * Loaded only where interrupts can't be held: a second program on a tracepoint
- * costs every connection 1 to 2 % of its speed, although it does next to nothing.
+ * The kernel does not run a program inside itself: a transition in a softirq
+ * that interrupts the program above on this CPU would be lost. This second one
+ * is there for it and for nothing else. To hold interrupts meanwhile (kfuncs of
+ * 6.14) costs less, but they must be let go inside the program: what waited then
+ * interrupts it there, and more is lost.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int new)

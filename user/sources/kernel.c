@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/bpf.h>
-#include <bpf/btf.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -57,15 +56,6 @@ uint64_t kernel_symbol(const char *name)
 			return address;
 	}
 	return 0;
-}
-
-bool kernel_has_kfunc(const char *name)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-
-	btf__free(btf);
-	return has;
 }
 
 uint64_t kernel_jiffy_ns(void)

@@ -12,9 +12,6 @@ bool kernel_can_trace(void);
 /* Address of a symbol by /proc/kallsyms; 0 if it is not there or hidden. */
 uint64_t kernel_symbol(const char *name);
 
-/* Whether BPF programs may call this function of the kernel (a kfunc), by its BTF. */
-bool kernel_has_kfunc(const char *name);
-
 /* Length of a jiffy (1 / CONFIG_HZ). */
 uint64_t kernel_jiffy_ns(void);
 

@@ -111,8 +111,8 @@ static uint64_t misses_of(const struct bpf_program *program)
 
 /*
  * Hooks that the kernel left out because they were at work on the same CPU.
- * Those of inet_sock_set_state are prevented or told by its twin, but for a moment at
- * its first and last instructions. The misses are read first: never too many.
+ * Those of inet_sock_set_state are told by its twin, but for a moment at its
+ * first and last instructions. The misses are read first: never too many.
  */
 static void count_misses(struct live *live)
 {
@@ -262,7 +262,6 @@ static int set_up(struct live *live, const struct live_options *options)
 	struct bpf_program *timers[] = { skel->progs.minisock_timer_start,
 					 skel->progs.minisock_timer_cancel,
 					 skel->progs.minisock_timer_expire };
-	bool can_hold_irqs = kernel_has_kfunc("bpf_local_irq_save");
 	uint64_t handler = options->watch_minisocks ? kernel_symbol("tw_timer_handler") : 0;
 
 	if (options->watch_minisocks && !handler)
@@ -270,9 +269,7 @@ static int set_up(struct live *live, const struct live_options *options)
 			"how TIME_WAIT ends can't be told: tw_timer_handler is not in /proc/kallsyms");
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
 		bpf_program__set_autoload(timers[i], handler != 0);
-	bpf_program__set_autoload(skel->progs.nested_set_state, !can_hold_irqs);
 	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, false);
-	skel->rodata->can_hold_irqs = can_hold_irqs;
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->tw_timer_handler = handler;
 	skel->rodata->jiffy_ns = kernel_jiffy_ns();
