@@ -25,8 +25,10 @@ from world import World  # noqa: E402
 TOOLS = ("ip", "ss", "nft", "unshare", "setpriv", "mount")
 
 # The scenarios are judged when their TIME_WAITs are over: nearly last. The
-# storm comes after them, so that nobody else's events are lost in it.
-LATE_MODULES = {"test_scenarios": 1, "test_storm": 2}
+# storm comes after them, so that nobody else's events are lost in it; the tests
+# of packets, which make much traffic of their own, disturb neither.
+LATE_MODULES = {"test_scenarios": 1, "test_storm": 2,
+                "test_openings": 3, "test_releases": 3, "test_packets": 3}
 
 
 def missing_condition():
