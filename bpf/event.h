@@ -336,7 +336,8 @@ enum ev_lost_why {
 	LOST_WALK = 3, /* a hash chain longer than is followed */
 	LOST_NESTED = 4, /* a hook that interrupted itself, which the kernel leaves out */
 	LOST_SEGMENTS = 5, /* segments left out while the ring was half full: room for states */
-	LOST_MAX = 6,
+	LOST_UNSEEN = 6, /* steps that no hook told, and no loss explains: found by looking again */
+	LOST_MAX = 7,
 };
 
 struct ev_lost {

@@ -232,6 +232,8 @@ static int run(struct loop *loop, struct live *live)
 		loop->told_start = true;
 		last = stop || (loop->options->duration_s && now > began &&
 				now - began >= loop->options->duration_s * SEC);
+		if (last)
+			live_look_again(live);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
 			status_wanted = 0;
 			next_status = now + STATUS_EVERY_NS;

@@ -14,12 +14,13 @@ static const char *const loss_words[LOST_MAX] = {
 	[LOST_WALK] = "hash chains too long to find a TIME_WAIT in",
 	[LOST_SEGMENTS] = "segments left out while the ring buffer was half full (no state is)",
 	[LOST_NESTED] = "events lost because a hook interrupted itself",
+	[LOST_UNSEEN] = "steps that the kernel ran no hook for, found by looking again",
 };
 
 void summary_print(const struct engine_counts *counts, const struct options *options)
 {
 	uint64_t lost = counts->lost[LOST_RING_FULL] + counts->lost[LOST_UNDECODABLE] +
-			counts->lost[LOST_NESTED];
+			counts->lost[LOST_NESTED] + counts->lost[LOST_UNSEEN];
 
 	log_line("%" PRIu64 " connections seen (%" PRIu64 " preexisting), %" PRIu64
 		 " live; %" PRIu64 " events, %" PRIu64 " lost",

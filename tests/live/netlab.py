@@ -15,6 +15,7 @@ import re
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 CLIENT4, SERVER4 = "10.77.0.1", "10.77.0.2"
@@ -27,6 +28,7 @@ WAIT_S = 8.0  # longest wait for anything that must happen soon
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count()
+_starting = threading.Lock()  # a program that is being started holds a copy of every socket
 
 # nft matches of segments by their flags
 SYN = "tcp flags & (syn|ack|rst) == syn"
@@ -36,12 +38,36 @@ FIN = "tcp flags & fin == fin"
 ANY_TCP = "meta l4proto tcp"
 
 
+class Socket(socket.socket):
+    """Its last close() is ours: never left to a program that another thread is starting."""
+
+    def accept(self):
+        accepted, peer = super().accept()
+        return Socket(fileno=accepted.detach()), peer
+
+    def close(self):
+        with _starting:
+            super().close()
+
+
+def start_program(argv, **keywords):
+    """subprocess.Popen, which returns when the program has let go of our sockets."""
+    with _starting:
+        return subprocess.Popen(argv, **keywords)
+
+
 def run(argv, text=None):
     """Runs a tool that must succeed and returns what it printed."""
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=20)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()}")
-    return done.stdout
+    pipe = subprocess.PIPE
+    with start_program(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            out, errors = process.communicate(text, timeout=20)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: {errors.strip()}")
+    return out
 
 
 def eventually(condition, what, timeout=WAIT_S):
@@ -143,7 +169,7 @@ class Namespace:
 
     def socket(self, family=socket.AF_INET, protocol=0):
         with self.entered():
-            sock = socket.socket(family, socket.SOCK_STREAM, protocol)
+            sock = Socket(family, socket.SOCK_STREAM, protocol)
         bound_waits(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock

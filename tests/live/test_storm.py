@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A storm of connections: every one told, each end once, and nothing lost."""
 import collections
+import errno
 import socket
 import time
 
@@ -9,26 +10,33 @@ import pytest
 from load import end_storm, run_storm, start_storm
 from netlab import DEVICE, eventually
 from stage import PORT, Lab
-from tracer import Tracer, finished
+from tracer import Tracer, finished, kernel_hides_hooks
 
 CONNECTIONS = 40_000
 NOBODY4 = "10.77.0.98"
 TCP_SYNCNT = 7
 
 
-@pytest.fixture(scope="module")
-def storm(tmp_path_factory):
+def one_storm(directory):
+    """Its records, and the tracer that told them."""
     lab = Lab("storm")
-    tracer = Tracer(str(tmp_path_factory.mktemp("storm")), "storm", "life", "--json")
+    tracer = Tracer(directory, "storm", "life", "--json")
     try:
         tracer.wait_ready()
         run_storm(lab.c, CONNECTIONS)
         finished(tracer)
-        records = [one for one in tracer.records() if one["netns"] == lab.c.inode]
-        yield records, tracer
+        return [one for one in tracer.records() if one["netns"] == lab.c.inode], tracer
     finally:
         tracer.kill()
         lab.end()
+
+
+@pytest.fixture(scope="module")
+def storm(tmp_path_factory):
+    records, tracer = one_storm(str(tmp_path_factory.mktemp("storm")))
+    if tracer.unseen() and kernel_hides_hooks():
+        records, tracer = one_storm(str(tmp_path_factory.mktemp("storm")))
+    return records, tracer
 
 
 def test_every_connection_once(storm):
@@ -77,7 +85,8 @@ def test_all_alike(storm):
 def test_hook_in_a_hook(lab, trace):
     """
     A timer may interrupt a hook and run into the same one; the kernel then
-    skips the inner (bpf_prog_info.recursion_misses). That is a loss too.
+    skips the inner (bpf_prog_info.recursion_misses). That is a loss too, if its
+    twin did not tell it. And what no hook ran for is found by looking again.
     """
     ports = range(10_000, 12_000)
     clients = []
@@ -94,14 +103,14 @@ def test_hook_in_a_hook(lab, trace):
         end_storm(load)
     for client in clients:
         client.close()
-    time.sleep(3)  # it looks again at what is there after a loss
-    finished(tracer)
+    finished(tracer)  # it looks once more at what is there
     records = [record for record in tracer.records() if record["netns"] == lab.c.inode]
     odd = [record for record in records
            if not record["complete"] or record["opened"] != "timed_out"]
     untold = set(ports) - {record["lport"] for record in records}
     assert tracer.lost() > 0 or not (odd or untold), (
-        f"0 lost, but {len(untold)} connections never told, {len(odd)} told in part")
+        f"0 lost, but {len(untold)} connections never told, {len(odd)} told in part: "
+        f"{sorted(untold)} of {len(records)} {tracer.stderr()}")
     assert not untold, f"{len(untold)} connections are gone and still counted as live"
     assert all("lost_events" in record["incomplete_because"] for record in odd), odd[:3]
 
@@ -112,5 +121,5 @@ def hopeless_client(side, port):
     client.bind(("", port))
     client.setblocking(False)
     client.setsockopt(socket.IPPROTO_TCP, TCP_SYNCNT, 1)
-    client.connect_ex((NOBODY4, PORT))
+    assert client.connect_ex((NOBODY4, PORT)) == errno.EINPROGRESS
     return client

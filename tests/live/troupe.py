@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 
+from netlab import start_program
+
 PYTHON = "/usr/bin/python3"
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "actor.py")
 ANSWER_S = 12.0
@@ -27,8 +29,8 @@ class Actor:
     def start(cls, namespace, name):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with namespace.entered():
-            process = subprocess.Popen([PYTHON, SCRIPT, str(theirs.fileno()), name],
-                                       pass_fds=[theirs.fileno()])
+            process = start_program([PYTHON, SCRIPT, str(theirs.fileno()), name],
+                                    pass_fds=[theirs.fileno()])
         theirs.close()
         return cls(ours, process.pid, name, process)
 

@@ -69,8 +69,8 @@ class World:
     def lab(self, name):
         return self._labs[name]
 
-    def stderr(self, is_whole):
-        return self._tracers[is_whole].stderr()
+    def tracer(self, is_whole):
+        return self._tracers[is_whole]
 
     def finish(self):
         """Waits for the last TIME_WAIT, ends the tracers and reads what they said."""

@@ -348,6 +348,69 @@ static void test_repair(void **ctx)
 	bench_end(&b);
 }
 
+static void look_again(struct bench *b, const struct ev_found *seen, size_t len)
+{
+	scan_told(b, EV_SCAN_BEGIN, true, false);
+	for (size_t i = 0; i < len; i++)
+		give_found(b, seen[i]);
+	scan_told(b, EV_SCAN_END, true, true);
+	bench_settle(b);
+}
+
+/* No loss was counted, but the kernel ran no hook: looking again finds it, and counts it. */
+static void test_unseen(void **ctx)
+{
+	static struct bench b;
+	struct ev_found seen[] = { make_found(1, ST_ESTABLISHED), make_found(3, ST_CLOSE_WAIT),
+				   make_found(4, ST_ESTABLISHED) };
+	struct engine_counts counts;
+
+	bench_start(&b, false);
+	lead_to(&b, 1, ROLE_CLIENT, ST_ESTABLISHED); /* unchanged */
+	lead_to(&b, 2, ROLE_CLIENT, ST_ESTABLISHED); /* ended */
+	lead_to(&b, 3, ROLE_CLIENT, ST_ESTABLISHED); /* changed; and 4 was opened */
+	look_again(&b, seen, ARRAY_SIZE(seen));
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.lost[LOST_UNSEEN], 3);
+	assert_int_equal(counts.live, 3);
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].sock, 2);
+	assert_int_equal(b.conns[0].incomplete, INCOMPLETE_LOST_EVENTS);
+	look_again(&b, seen, ARRAY_SIZE(seen));
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.lost[LOST_UNSEEN], 3);
+	bench_end(&b);
+}
+
+/* What is under way while we look is not lost. */
+static void test_seen_in_passing(void **ctx)
+{
+	static struct bench b;
+	struct ev_found child = make_found(2, ST_SYN_RECV);
+	struct ev_found grown = make_found(2, ST_ESTABLISHED);
+	struct ev_found minisock = make_found_minisock(40, ST_TIME_WAIT);
+	struct ev_open client = make_client(3);
+	struct engine_counts counts;
+
+	bench_start(&b, true);
+	look_again(&b, &minisock, 1); /* hashed; the EV_CLOSE that names it is told next */
+	look_again(&b, &child, 1); /* hashed; its opening is told next */
+	lead_to(&b, 2, ROLE_SERVER, ST_ESTABLISHED);
+	b.now += SEC;
+	give(&b, client); /* told; hashed next */
+	look_again(&b, &grown, 1);
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.lost[LOST_UNSEEN], 0);
+	assert_int_equal(counts.live, 2);
+	assert_int_equal(b.conns_len, 0);
+	end_by_timeout(&b, 2, ST_ESTABLISHED);
+	end_by_timeout(&b, 3, ST_SYN_SENT);
+	assert_int_equal(b.conns_len, 2);
+	assert_int_equal(b.conns[0].incomplete, 0);
+	assert_int_equal(b.conns[1].incomplete, 0);
+	bench_end(&b);
+}
+
 /* A repair also tells which minisocks are left. */
 static void test_repair_of_minisocks(void **ctx)
 {
@@ -411,6 +474,8 @@ int main(void)
 		cmocka_unit_test(test_opened_then_found),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_repair_of_minisocks),
+		cmocka_unit_test(test_unseen),
+		cmocka_unit_test(test_seen_in_passing),
 		cmocka_unit_test(test_losses_are_counted),
 	};
 

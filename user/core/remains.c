@@ -106,7 +106,8 @@ void remains_found(struct engine *engine, const struct ev_found *event)
 			enter_time_wait(engine, conn, 0);
 		return;
 	}
-	if (!engine->options.whole)
+	/* later on, one that is not in the table is hashed just before its EV_CLOSE tells of it */
+	if (!engine->options.whole || engine->in_repair)
 		return;
 	conn = engine_add(engine, &event->hdr);
 	if (!conn)
@@ -115,9 +116,9 @@ void remains_found(struct engine *engine, const struct ev_found *event)
 	conn->owner = event->owner;
 	conn->opening_unseen = true;
 	conn->established = true;
-	conn->preexisting = !engine->in_repair;
-	conn->incomplete = engine->in_repair ? INCOMPLETE_LOST_EVENTS : INCOMPLETE_PREEXISTING;
-	engine->counts.preexisting += conn->preexisting;
+	conn->preexisting = true;
+	conn->incomplete = INCOMPLETE_PREEXISTING;
+	engine->counts.preexisting++;
 	conn->minisock_state = event->sock.new_state;
 	conn->closed_from = event->sock.new_state;
 	conn->scan = engine->scan;

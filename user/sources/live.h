@@ -39,6 +39,12 @@ struct live *live_open(const struct live_options *options);
 /* Detaches. NULL is allowed. */
 void live_close(struct live *live);
 
+/*
+ * The next live_poll() compares the table with the sockets that there are, as it
+ * does once a minute: what no hook told is found, and counted as LOST_UNSEEN.
+ */
+void live_look_again(struct live *live);
+
 /* Says how many segments each watched interface received, by flag. */
 void live_tell_segments(const struct live *live);
 

@@ -69,7 +69,7 @@ static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie
 			 .kind = kind,
 			 .version = EV_VERSION },
 		.netns_cookie = cookie,
-		.is_repair = scanner->is_repair,
+		.is_repair = scanner->why != SCAN_START,
 		.is_complete = kind == EV_SCAN_END && !scanner->failed,
 	};
 	scanner->len += sizeof(*mark);
@@ -133,16 +133,17 @@ static void scan_netns(void *ctx, uint64_t cookie)
 	put_mark(scanner, EV_SCAN_END, cookie);
 }
 
-int scanner_run(struct scanner *scanner, bool is_repair)
+int scanner_run(struct scanner *scanner, enum scan_why why)
 {
-	int visited, err;
+	int visited, err = 0;
 
-	scanner->is_repair = is_repair;
+	scanner->why = why;
 	scanner->failed = false;
 	visited = netns_for_each(scan_netns, scanner);
 	if (visited < 0)
 		return visited;
-	err = read_iterator(scanner, scanner->files_link);
+	if (why != SCAN_AUDIT)
+		err = read_iterator(scanner, scanner->files_link);
 	return err ? err : scanner->failed ? -EIO : 0;
 }
 

@@ -10,12 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum scan_why {
+	SCAN_START,
+	SCAN_REPAIR, /* after a loss */
+	SCAN_AUDIT, /* without one: sockets only, not who holds them */
+};
+
 struct scanner {
 	int sockets_link; /* of iter/tcp */
 	int files_link; /* of iter/task_file */
 	char *queue;
 	size_t len, cap, taken;
-	bool is_repair;
+	enum scan_why why;
 	bool failed; /* since the last scan: something could not be read */
 	void (*breathe)(void *ctx); /* called now and then: a scan of many sockets takes long */
 	void *ctx;
@@ -30,7 +36,7 @@ void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
 void scanner_free(struct scanner *scanner);
 
 /* Appends a whole scan to the queue. 0 or a negative errno; what was read is kept. */
-int scanner_run(struct scanner *scanner, bool is_repair);
+int scanner_run(struct scanner *scanner, enum scan_why why);
 
 /* The next event, NULL if there is none or it is younger than until_ns. */
 const void *scanner_next(struct scanner *scanner, uint64_t until_ns, size_t *size);
