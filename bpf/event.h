@@ -39,6 +39,8 @@ enum ev_kind {
 	EV_FOUND = 17, /* a socket or minisock that exists now */
 	EV_HOLDER = 18, /* a process that holds a descriptor of a socket */
 	EV_SCAN_END = 19,
+	EV_LISTENER = 20, /* a socket in LISTEN, and its queue */
+	EV_WAITING = 21, /* what a socket waits for: its queues and timers */
 
 	/* from the source itself */
 	EV_CLOCK = 24, /* what CLOCK_REALTIME says at ts_ns */
@@ -307,6 +309,42 @@ struct ev_found {
 	__u8 pad[6];
 };
 
+/* ev_waiting.timer: what ends the waiting, if nothing else does */
+enum ev_timer {
+	TIMER_NONE = 0,
+	TIMER_RETRANSMIT = 1, /* of SYN, data or FIN; gives up after some (RFC 9293 3.8.3) */
+	TIMER_PROBE = 2, /* of a closed window */
+	TIMER_SOCKET = 3, /* sk_timer: keepalive, or FIN_WAIT2 of an orphan */
+	TIMER_MINISOCK = 4, /* TIME_WAIT, FIN_WAIT2 without a socket */
+};
+
+/* What a socket or minisock is about, after its EV_FOUND; only where it is asked for. */
+struct ev_waiting {
+	struct ev_hdr hdr;
+	struct ev_stats stats; /* 0 of a minisock */
+	__u64 last_segment_ns; /* when data or an ACK came, or data went, last; 0 unknown */
+	__u64 timer_ns; /* when its timer is due; 0: none is running */
+	__u16 flags; /* EVF_* */
+	__u8 state; /* enum ev_tcp_state */
+	__u8 timer; /* enum ev_timer */
+	__u8 retransmits; /* of what is unanswered, in a row */
+	__u8 probes; /* of a closed window or an idle peer, unanswered */
+	__u8 is_minisock;
+	__u8 pad;
+};
+
+/* backlog is listen()'s; a queue longer than it drops what comes. */
+struct ev_listener {
+	struct ev_hdr hdr;
+	struct ev_owner owner;
+	struct ev_tuple tuple; /* raddr and rport are 0 */
+	__u32 queue; /* established and not accepted yet */
+	__u32 backlog;
+	__u32 drops; /* sk_drops: overflows and more, since listen(); wraps */
+	__u8 owner_source; /* enum ev_owner_source */
+	__u8 pad[3];
+};
+
 struct ev_holder {
 	struct ev_hdr hdr;
 	struct ev_owner owner;
@@ -371,6 +409,8 @@ _Static_assert(sizeof(struct ev_flags) == 56, "EV_FLAGS");
 _Static_assert(sizeof(struct ev_scan) == 48, "EV_SCAN_*");
 _Static_assert(sizeof(struct ev_found) == 208, "EV_FOUND");
 _Static_assert(sizeof(struct ev_holder) == 64, "EV_HOLDER");
+_Static_assert(sizeof(struct ev_waiting) == 112, "EV_WAITING");
+_Static_assert(sizeof(struct ev_listener) == 136, "EV_LISTENER");
 _Static_assert(sizeof(struct ev_clock) == 40, "EV_CLOCK");
 _Static_assert(sizeof(struct ev_cgroup) == 272, "EV_CGROUP");
 _Static_assert(sizeof(struct ev_lost) == 48, "EV_LOST");

@@ -18,6 +18,7 @@
 #include "owner.bpf.h"
 #include "wanted.bpf.h"
 #include "found.bpf.h"
+#include "waiting.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -26,6 +27,8 @@ char LICENSE[] SEC("license") = "GPL";
 /* One reader at a time; not on the stack, where the verifier tracks pointers. */
 struct ev_found found;
 struct ev_holder holder;
+struct ev_waiting waiting;
+struct ev_listener listener;
 
 static __always_inline void fill_found_minisock(const struct inet_timewait_sock *tw)
 {
@@ -44,6 +47,31 @@ static __always_inline void fill_found_minisock(const struct inet_timewait_sock 
 	found.is_minisock = 1;
 }
 
+static __always_inline void write_listener(struct seq_file *seq, struct sock_common *common)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(common);
+	struct sock_note *note;
+	struct ev_sock sock;
+	struct sock *sk;
+
+	if (!tell_waiting || !tp)
+		return;
+	sk = (struct sock *)&tp->inet_conn.icsk_inet.sk;
+	note = note_of(sk);
+	__builtin_memset(&listener, 0, sizeof(listener));
+	fill_hdr(&listener.hdr, EV_LISTENER, sizeof(listener), sk, sock_cookie(sk));
+	fill_tuple(&listener.tuple, sk, tp, ST_LISTEN);
+	if (filter_tuple(&filter, &listener.tuple) == FILTER_NO && filter.active)
+		return;
+	fill_sock(&sock, sk, ST_NONE, ST_LISTEN);
+	fill_owner(sk, note, OWNER_UNKNOWN, &sock, &listener.owner);
+	listener.owner_source = sock.owner_source;
+	listener.queue = sk->sk_ack_backlog;
+	listener.backlog = sk->sk_max_ack_backlog;
+	listener.drops = sk->sk_drops.counter;
+	bpf_seq_write(seq, &listener, sizeof(listener));
+}
+
 SEC("iter/tcp")
 int scan_sockets(struct bpf_iter__tcp *ctx)
 {
@@ -57,7 +85,11 @@ int scan_sockets(struct bpf_iter__tcp *ctx)
 	if (!common)
 		return 0;
 	state = common->skc_state;
-	if (state == ST_LISTEN || state == ST_CLOSE || state >= ST_NEW_SYN_RECV)
+	if (state == ST_LISTEN) {
+		write_listener(ctx->meta->seq, common);
+		return 0;
+	}
+	if (state == ST_CLOSE || state >= ST_NEW_SYN_RECV)
 		return 0;
 	if (state == ST_TIME_WAIT) {
 		tw = (void *)bpf_skc_to_tcp_timewait_sock(common);
@@ -65,6 +97,10 @@ int scan_sockets(struct bpf_iter__tcp *ctx)
 			return 0;
 		fill_found_minisock(tw);
 		bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+		if (tell_waiting) {
+			fill_waiting_minisock(&waiting, tw);
+			bpf_seq_write(ctx->meta->seq, &waiting, sizeof(waiting));
+		}
 		return 0;
 	}
 	tp = bpf_skc_to_tcp_sock(common);
@@ -74,8 +110,13 @@ int scan_sockets(struct bpf_iter__tcp *ctx)
 	note = note_of(sk);
 	bpf_get_socket_cookie(sk);
 	fill_found(&found, sk, tp, note, state);
-	if (decide(sk, note, &found.tuple, &found.sock, &found.owner))
-		bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+	if (!decide(sk, note, &found.tuple, &found.sock, &found.owner))
+		return 0;
+	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+	if (tell_waiting) {
+		fill_waiting(&waiting, sk, tp, state);
+		bpf_seq_write(ctx->meta->seq, &waiting, sizeof(waiting));
+	}
 	return 0;
 }
 
@@ -159,9 +200,10 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	if (!tp || state == ST_CLOSE || state >= ST_NEW_SYN_RECV)
 		return 0;
 	remember_holder(sk, state, task);
-	if (state == ST_LISTEN)
+	if (state == ST_LISTEN && !tell_waiting)
 		return 0;
-	write_glimpse(ctx->meta->seq, sk, tp, state);
+	if (state != ST_LISTEN)
+		write_glimpse(ctx->meta->seq, sk, tp, state);
 	write_holder(ctx->meta->seq, sk, state, task, ctx->fd);
 	return 0;
 }

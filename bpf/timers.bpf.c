@@ -21,7 +21,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define TIME_WAIT_NS (60ULL * 1000 * 1000 * 1000) /* TCP_TIMEWAIT_LEN */
 
 const volatile __u64 tw_timer_handler; /* its address: the timers of minisocks */
-const volatile __u64 jiffy_ns = 4000000;
+const volatile __u64 jiffy_ns __weak = 4000000;
 const volatile __u64 task_stack_size = 16384;
 
 static __always_inline bool is_minisock_timer(const struct timer_list *timer)

@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "core/engine.h"
-#include "output.h"
+#include "runner.h"
 #include "sources/cgroupfs.h"
 #include "sources/live.h"
 #include "sources/netns.h"
@@ -27,7 +27,7 @@ static volatile int status_wanted;
 struct loop {
 	const struct options *options;
 	struct engine *engine;
-	struct output *output;
+	struct runner runner;
 	struct recorder *recorder;
 	char cgroup[EV_PATH_LEN];
 	uint64_t last_ns;
@@ -69,8 +69,7 @@ static void take_event(void *ctx, const void *event, size_t size)
 
 	if (!loop->started) {
 		loop->started = true;
-		output_set_engine(loop->output, loop->engine, hdr->ts_ns);
-		output_header(loop->output);
+		loop->runner.start(loop->runner.ctx, loop->engine, hdr->ts_ns);
 	}
 	if (hdr->ts_ns > loop->last_ns)
 		loop->last_ns = hdr->ts_ns;
@@ -85,29 +84,29 @@ static int open_engine(struct loop *loop, const struct filter *filter)
 		.whole = loop->options->whole,
 		.story = options_want_story(loop->options),
 		.draw = loop->options->command == COMMAND_LADDER,
+		.census = options_want_census(loop->options),
 		.strangers = loop->options->packets != PACKETS_OFF,
 		.max_connections = loop->options->max_connections,
 		.filter = filter,
 		.cgroup = loop->cgroup[0] ? loop->cgroup : NULL,
 	};
-	struct report_sink sink;
 
 	if (getrandom(&options.hash_seed, sizeof(options.hash_seed), 0) < 0)
 		options.hash_seed = monotonic_ns();
-	loop->output = output_new(loop->options, STDOUT_FILENO);
-	if (!loop->output)
-		return -ENOMEM;
-	sink = output_sink(loop->output);
-	loop->engine = engine_new(&options, &sink);
-	if (!loop->engine)
-		return -ENOMEM;
-	return 0;
+	if (!runner_open(&loop->runner, loop->options))
+		return -EINVAL;
+	loop->engine = engine_new(&options, &loop->runner.sink);
+	if (loop->engine)
+		return 0;
+	log_line("out of memory");
+	return -ENOMEM;
 }
 
 static void close_loop(struct loop *loop)
 {
 	engine_free(loop->engine);
-	output_free(loop->output);
+	if (loop->runner.free)
+		loop->runner.free(loop->runner.ctx);
 }
 
 /* Tracing goes on without it; said once. */
@@ -125,6 +124,15 @@ static void check_recorder(struct loop *loop)
 		tell_record_error(loop, recorder_flush(loop->recorder));
 }
 
+static bool is_lossy(const struct engine_counts *counts)
+{
+	for (int why = 0; why < LOST_MAX; why++) {
+		if (counts->lost[why])
+			return true;
+	}
+	return counts->table_full != 0;
+}
+
 /* Lets go of what waits (of a recording cut off, that would be guessing), and says what was seen. */
 static int finish(struct loop *loop, bool is_whole, int exit_code)
 {
@@ -133,7 +141,7 @@ static int finish(struct loop *loop, bool is_whole, int exit_code)
 
 	if (is_whole)
 		engine_finish(loop->engine);
-	if (!output_flush(loop->output))
+	if (loop->started && !loop->runner.finish(loop->runner.ctx, loop->last_ns))
 		exit_code = EXIT_FAILURE;
 	if (loop->recorder) {
 		err = recorder_close(loop->recorder, loop->last_ns);
@@ -142,7 +150,7 @@ static int finish(struct loop *loop, bool is_whole, int exit_code)
 			exit_code = EXIT_FAILURE;
 	}
 	engine_counts(loop->engine, &counts);
-	if (loop->started)
+	if (loop->started && (!loop->runner.quiet || loop->options->verbose || is_lossy(&counts)))
 		summary_print(&counts, loop->options);
 	return exit_code;
 }
@@ -169,12 +177,12 @@ int loop_recording(const struct options *options)
 		strncpy(loop.cgroup, options->cgroup, sizeof(loop.cgroup) - 1);
 	catch_signals();
 	if (open_engine(&loop, &filter)) {
-		log_line("out of memory");
 		close_loop(&loop);
 		return EXIT_FAILURE;
 	}
 	err = recording_read(options->read_path, take_event, &loop, &stop);
-	if (err)
+	if (err ||
+	    (loop.started && loop.runner.tick(loop.runner.ctx, loop.last_ns) == RUNNER_FAILED))
 		exit_code = EXIT_FAILURE;
 	exit_code = finish(&loop, !err, exit_code);
 	close_loop(&loop);
@@ -213,6 +221,7 @@ static int run(struct loop *loop, struct live *live)
 	uint64_t began = monotonic_ns();
 	uint64_t next_status = began + STATUS_EVERY_NS;
 	struct engine_counts counts;
+	enum runner_wish wish;
 
 	for (bool last = false;;) {
 		uint64_t now = live_poll(live, take_event, loop);
@@ -221,19 +230,21 @@ static int run(struct loop *loop, struct live *live)
 			return EXIT_FAILURE;
 		engine_tick(loop->engine, now);
 		check_recorder(loop);
-		if (!output_flush(loop->output))
+		wish = loop->runner.tick(loop->runner.ctx, now);
+		if (wish == RUNNER_FAILED)
 			return EXIT_FAILURE;
-		if (last)
+		if (last || wish == RUNNER_DONE)
 			return EXIT_SUCCESS;
 		if (!loop->told_start) {
-			log_line("tracing");
+			if (!loop->runner.quiet || loop->options->verbose)
+				log_line("tracing");
 			began = monotonic_ns(); /* the first scan does not count */
 		}
 		loop->told_start = true;
 		last = stop || (loop->options->duration_s && now > began &&
 				now - began >= loop->options->duration_s * SEC);
-		if (last)
-			live_look_again(live);
+		if (last || wish == RUNNER_LOOK_AGAIN)
+			live_look_again(live, !last);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
 			status_wanted = 0;
 			next_status = now + STATUS_EVERY_NS;
@@ -244,7 +255,8 @@ static int run(struct loop *loop, struct live *live)
 	}
 }
 
-static struct live *open_live(const struct options *options, const struct filter *filter)
+static struct live *open_live(const struct options *options, const struct filter *filter,
+			      int wake_fd)
 {
 	struct live_options live_options = {
 		.filter = filter,
@@ -257,6 +269,8 @@ static struct live *open_live(const struct options *options, const struct filter
 		.interfaces = options->interfaces,
 		.interfaces_len = options->interfaces_len,
 		.netns = options->netns,
+		.census = options_want_census(options),
+		.wake_fd = wake_fd,
 	};
 
 	return live_open(&live_options);
@@ -272,10 +286,8 @@ int loop_live(const struct options *options)
 	catch_signals();
 	if (resolve(&loop, &filter))
 		return EXIT_FAILURE;
-	if (open_engine(&loop, &filter)) {
-		log_line("out of memory");
+	if (open_engine(&loop, &filter))
 		goto out;
-	}
 	if (options->record_path) {
 		loop.recorder = recorder_open(options->record_path);
 		if (!loop.recorder) {
@@ -283,7 +295,7 @@ int loop_live(const struct options *options)
 			goto out;
 		}
 	}
-	live = open_live(options, &filter);
+	live = open_live(options, &filter, loop.runner.wake_fd);
 	if (!live)
 		goto out;
 	exit_code = finish(&loop, true, run(&loop, live));

@@ -42,6 +42,13 @@ enum {
 	KEY_MAX_CONNECTIONS,
 	KEY_PACKETS,
 	KEY_FLAGS,
+	KEY_OLDER_THAN,
+	KEY_WATCH,
+	KEY_INTERVAL,
+	KEY_TEXTFILE,
+	KEY_INTERIM,
+	KEY_BY,
+	KEY_AT_STOP,
 };
 
 static const char doc[] =
@@ -50,6 +57,10 @@ static const char doc[] =
 	"  life     one line for each connection when it ends (the default)\n"
 	"  states   one line for each step from state to state\n"
 	"  ladder   each connection as a sequence diagram of its segments and states\n"
+	"  stuck    connections that linger in an opening or closing state, and what they wait for\n"
+	"  hist     histograms of handshakes, durations, times in each state, round trips, bytes\n"
+	"  top      full screen: the connections there are now\n"
+	"  export   for Prometheus: a text file, renewed at an interval; and JSON lines\n"
 	"  check    what this kernel supports, and what falls back and why\n"
 	"\vA filter holds for the whole life of a connection. Exit status: 0 done, 1 failed, 2 wrong "
 	"usage.";
@@ -70,7 +81,7 @@ static const struct argp_option known[] = {
 	{ "wide", 'w', NULL, 0, "columns wide enough for IPv6", 0 },
 	{ "extended", 'x', NULL, 0, "more columns: role, handshake, states, cgroup and so on", 0 },
 	{ "csv", 's', NULL, 0, "comma-separated values", 0 },
-	{ "json", KEY_JSON, NULL, 0, "a JSON object a line", 0 },
+	{ "json", KEY_JSON, NULL, 0, "a JSON object a line (export: --json FILE)", 0 },
 	{ "whole", KEY_WHOLE, NULL, 0,
 	  "hold a record until TIME_WAIT is over too, and tell how it ended", 0 },
 	{ NULL, 0, NULL, 0, "Where from and where to:", 3 },
@@ -83,7 +94,23 @@ static const struct argp_option known[] = {
 	{ "flags", KEY_FLAGS, NULL, 0, "count the TCP flags that each connection receives", 0 },
 	{ "read", KEY_READ, "FILE", 0, "from a recording; needs no root", 0 },
 	{ "record", KEY_RECORD, "FILE", 0, "also write the raw events to FILE", 0 },
-	{ NULL, 0, NULL, 0, "Running:", 4 },
+	{ NULL, 0, NULL, 0, "For stuck, hist, top and export:", 4 },
+	{ "older-than", KEY_OLDER_THAN, "TIME", 0,
+	  "stuck: longer than this in its state (30s, 5m, 2h)", 0 },
+	{ "watch", KEY_WATCH, NULL, 0, "stuck: again and again, until a signal", 0 },
+	{ "interval", KEY_INTERVAL, "TIME", 0,
+	  "how often: hist prints (else once, at the end), top and stuck --watch look again (2s), "
+	  "export writes (15s)",
+	  0 },
+	{ "textfile", KEY_TEXTFILE, "DIR", 0, "export: write connlife.prom there", 0 },
+	{ "interim", KEY_INTERIM, "TIME", 0,
+	  "export --json: also tell, marked, of connections that live longer than this", 0 },
+	{ "by", KEY_BY, "LABEL", 0,
+	  "export: also by port=80,443 or comm or cgroup; repeatable; capped, the rest is other",
+	  0 },
+	{ "at-stop", KEY_AT_STOP, "WHAT", 0,
+	  "export: remove the text file at the end (the default), or keep it", 0 },
+	{ NULL, 0, NULL, 0, "Running:", 5 },
 	{ "duration", KEY_DURATION, "SECONDS", 0, "stop after this time", 0 },
 	{ "ring-size", KEY_RING_SIZE, "BYTES", 0,
 	  "of the ring buffer, a power of two (8M to 64M, by the memory)", 0 },
@@ -177,17 +204,18 @@ static void set_family(struct argp_state *state, struct filter *filter, __u8 fam
 static void set_command(struct argp_state *state, struct options *options, const char *word)
 {
 	static const char *const words[] = {
-		[COMMAND_LIFE] = "life",
-		[COMMAND_STATES] = "states",
-		[COMMAND_LADDER] = "ladder",
-		[COMMAND_CHECK] = "check",
+		[COMMAND_LIFE] = "life",     [COMMAND_STATES] = "states",
+		[COMMAND_LADDER] = "ladder", [COMMAND_STUCK] = "stuck",
+		[COMMAND_HIST] = "hist",     [COMMAND_TOP] = "top",
+		[COMMAND_EXPORT] = "export", [COMMAND_CHECK] = "check",
 	};
 
-	if (state->arg_num)
+	if (options->command_given)
 		argp_error(state, "one command at a time: '%s' is one too many", word);
 	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!strcmp(word, words[i])) {
 			options->command = (enum command)i;
+			options->command_given = true;
 			return;
 		}
 	}
@@ -233,7 +261,21 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static error_t parse_output(int key, struct options *options)
+/* export --json FILE; for the other commands --json stands alone. */
+static void set_json(struct argp_state *state, struct options *options)
+{
+	const char *next = state->next < state->argc ? state->argv[state->next] : NULL;
+
+	options->json = true;
+	if (options->command != COMMAND_EXPORT)
+		return;
+	if (!next || *next == '-')
+		argp_error(state, "export --json needs a FILE");
+	options->json_path = next;
+	state->next++;
+}
+
+static error_t parse_output(int key, struct argp_state *state, struct options *options)
 {
 	switch (key) {
 	case 'T':
@@ -255,7 +297,7 @@ static error_t parse_output(int key, struct options *options)
 		options->verbose = true;
 		break;
 	case KEY_JSON:
-		options->json = true;
+		set_json(state, options);
 		break;
 	case KEY_WHOLE:
 		options->whole = true;
@@ -275,6 +317,16 @@ static void check_combination(struct argp_state *state, const struct options *op
 	if (options->packets_given && !options->packets &&
 	    (options->interfaces_len || options->count_flags))
 		argp_error(state, "--packets off leaves nothing for -i or --flags");
+	if (options->json && (options->command == COMMAND_HIST || options->command == COMMAND_TOP))
+		argp_error(state, "--json goes with life, states, stuck and export");
+	if (options->command == COMMAND_EXPORT && !options->textfile && !options->json_path)
+		argp_error(state, "export needs --textfile DIR, --json FILE or both");
+	if (options->command != COMMAND_EXPORT &&
+	    (options->textfile || options->interim_s || options->by_comm || options->by_cgroup ||
+	     options->by_port))
+		argp_error(state, "--textfile, --interim and --by go with export");
+	if (options->command != COMMAND_STUCK && (options->older_than_s || options->watch))
+		argp_error(state, "--older-than and --watch go with stuck");
 	if (options->read_path && options->record_path)
 		argp_error(state, "--read and --record don't go together; copy the file");
 	if (options->read_path && options->filter.pid && options->command == COMMAND_CHECK)
@@ -307,6 +359,82 @@ static void add_interface(struct argp_state *state, struct options *options, con
 	if (options->interfaces_len == OPTIONS_INTERFACES_MAX)
 		argp_error(state, "-i: at most %d interfaces", OPTIONS_INTERFACES_MAX);
 	options->interfaces[options->interfaces_len++] = name;
+}
+
+/* In seconds; with s, m, h or d behind it. */
+static uint32_t duration(struct argp_state *state, const char *what, const char *text)
+{
+	static const struct {
+		char suffix;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t len = strspn(text, "0123456789");
+	char digits[16] = "";
+	uint32_t unit = text[len] ? 0 : 1;
+
+	for (unsigned int i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (text[len] == units[i].suffix && !text[len + 1])
+			unit = units[i].seconds;
+	}
+	if (!unit || !len || len >= sizeof(digits))
+		argp_error(state, "%s: '%s' is not a time like 30s, 5m, 2h or 1d", what, text);
+	memcpy(digits, text, len < sizeof(digits) ? len : 0);
+	return (uint32_t)number(state, what, digits, 1, INT_MAX / (unit ? unit : 1)) * unit;
+}
+
+static void add_label(struct argp_state *state, struct options *options, const char *text)
+{
+	if (!strcmp(text, "comm")) {
+		options->by_comm = true;
+	} else if (!strcmp(text, "cgroup")) {
+		options->by_cgroup = true;
+	} else if (!strncmp(text, "port=", 5)) {
+		options->by_port = true;
+		add_ports(state, "--by port", text + 5, options->by_ports);
+	} else {
+		argp_error(state, "--by: '%s' is not port=PORTS, comm or cgroup", text);
+	}
+}
+
+static void set_at_stop(struct argp_state *state, struct options *options, const char *word)
+{
+	if (!strcmp(word, "remove"))
+		options->at_stop = AT_STOP_REMOVE;
+	else if (!strcmp(word, "keep"))
+		options->at_stop = AT_STOP_KEEP;
+	else
+		argp_error(state, "--at-stop: '%s' is not remove or keep", word);
+}
+
+static error_t parse_watch(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case KEY_OLDER_THAN:
+		options->older_than_s = duration(state, "--older-than", arg);
+		return 0;
+	case KEY_WATCH:
+		options->watch = true;
+		return 0;
+	case KEY_INTERVAL:
+		options->interval_s = duration(state, "--interval", arg);
+		return 0;
+	case KEY_TEXTFILE:
+		options->textfile = arg;
+		return 0;
+	case KEY_INTERIM:
+		options->interim_s = duration(state, "--interim", arg);
+		return 0;
+	case KEY_BY:
+		add_label(state, options, arg);
+		return 0;
+	case KEY_AT_STOP:
+		set_at_stop(state, options, arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
 static error_t parse_packets(int key, char *arg, struct argp_state *state)
@@ -359,7 +487,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_combination(state, options);
 		return 0;
 	}
-	if (!parse_output(key, options) || !parse_packets(key, arg, state))
+	if (!parse_output(key, state, options) || !parse_packets(key, arg, state) ||
+	    !parse_watch(key, arg, state))
 		return 0;
 	return parse_filter(key, arg, state);
 }
@@ -396,7 +525,9 @@ void options_parse(struct options *options, int argc, char **argv)
 	*options = (struct options){ .max_connections = default_connections() };
 	argp_err_exit_status = EXIT_USAGE;
 	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
-	argp_parse(&argp, argc, argv, 0, NULL, options);
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options);
+	/* histograms and metrics follow the whole life */
+	options->whole |= options->command == COMMAND_HIST || options->command == COMMAND_EXPORT;
 	if (!options->packets_given &&
 	    (options->command == COMMAND_LADDER || options->interfaces_len || options->count_flags))
 		options->packets = PACKETS_AUTO;
@@ -406,6 +537,13 @@ void options_parse(struct options *options, int argc, char **argv)
 
 bool options_want_story(const struct options *options)
 {
-	return options->command == COMMAND_LADDER || options->json || options->columns.extended ||
+	return options->command == COMMAND_LADDER ||
+	       (options->json && options->command != COMMAND_STUCK) || options->columns.extended ||
 	       options->packets != PACKETS_OFF;
+}
+
+bool options_want_census(const struct options *options)
+{
+	return options->command == COMMAND_STUCK || options->command == COMMAND_TOP ||
+	       options->command == COMMAND_EXPORT;
 }

@@ -12,12 +12,25 @@
 #include "sources/packets.h"
 #include "views/view.h"
 
-enum command { COMMAND_LIFE, COMMAND_STATES, COMMAND_LADDER, COMMAND_CHECK };
+enum command {
+	COMMAND_LIFE,
+	COMMAND_STATES,
+	COMMAND_LADDER,
+	COMMAND_STUCK,
+	COMMAND_HIST,
+	COMMAND_TOP,
+	COMMAND_EXPORT,
+	COMMAND_CHECK,
+};
+
+/* What becomes of the text file when the exporter ends in order. */
+enum at_stop { AT_STOP_REMOVE, AT_STOP_KEEP };
 
 #define OPTIONS_INTERFACES_MAX 64
 
 struct options {
 	enum command command;
+	bool command_given;
 	struct view_columns columns;
 	bool json;
 	bool whole;
@@ -30,12 +43,25 @@ struct options {
 	uint32_t duration_s; /* 0: until a signal */
 	uint32_t ring_bytes;
 	uint32_t max_connections;
+	uint32_t older_than_s; /* of stuck; 0: by state */
+	uint32_t interval_s; /* of hist, top, export, stuck --watch; 0: as the command has it */
+	uint32_t interim_s; /* of export --json: records of lives longer than this; 0: none */
+	bool watch; /* stuck again and again */
+	bool by_comm, by_cgroup; /* of export: opt-in labels */
+	bool by_port;
+	__u8 by_ports[8192]; /* a bit for each port */
+	enum at_stop at_stop;
+	const char *textfile; /* the directory of export; NULL: none */
+	const char *json_path; /* of export; NULL: none */
 	const char *read_path; /* NULL: live */
 	const char *record_path;
 	const char *netns; /* name, path or inode; NULL: any */
 	const char *cgroup; /* path; NULL: any */
 	struct filter filter; /* netns and cgroup not in it yet */
 };
+
+/* Whether snapshots shall tell of queues, timers, holders and listeners too. */
+bool options_want_census(const struct options *options);
 
 /* Whether segments matter to what is asked for: what they prove is told then. */
 bool options_want_story(const struct options *options);

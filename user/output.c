@@ -40,7 +40,7 @@ static struct ladder_style ladder_style(const struct options *options, int fd)
 	return style;
 }
 
-struct output *output_new(const struct options *options, int fd)
+static struct output *output_new(const struct options *options, int fd)
 {
 	struct output *output = calloc(1, sizeof(*output));
 
@@ -53,24 +53,21 @@ struct output *output_new(const struct options *options, int fd)
 	return output;
 }
 
-void output_free(struct output *output)
+static void output_free(void *ctx)
 {
-	if (!output)
-		return;
+	struct output *output = ctx;
+
 	text_free(&output->text);
 	free(output);
 }
 
-void output_set_engine(struct output *output, const struct engine *engine, uint64_t start_ns)
+static void output_start(void *ctx, const struct engine *engine, uint64_t start_ns)
 {
-	output->engine = engine;
-	output->clock.trace_start_ns = (int64_t)start_ns;
-}
-
-void output_header(struct output *output)
-{
+	struct output *output = ctx;
 	const struct options *options = output->options;
 
+	output->engine = engine;
+	output->clock.trace_start_ns = (int64_t)start_ns;
 	if (options->json || options->command == COMMAND_LADDER)
 		return;
 	if (options->command == COMMAND_STATES)
@@ -87,7 +84,7 @@ static bool fail(struct output *output, int error)
 	return false;
 }
 
-bool output_flush(struct output *output)
+static bool output_flush(struct output *output)
 {
 	const char *data = output->text.data;
 	size_t left = output->text.len;
@@ -110,9 +107,14 @@ bool output_flush(struct output *output)
 	return true;
 }
 
-bool output_failed(const struct output *output)
+static enum runner_wish output_tick(void *ctx, uint64_t now_ns)
 {
-	return output->failed;
+	return output_flush(ctx) ? RUNNER_GO_ON : RUNNER_FAILED;
+}
+
+static bool output_finish(void *ctx, uint64_t now_ns)
+{
+	return output_flush(ctx);
 }
 
 static void refresh_clock(struct output *output)
@@ -159,11 +161,23 @@ static void on_step(void *ctx, const struct report_step *step)
 	flush_full_block(output);
 }
 
-struct report_sink output_sink(struct output *output)
+bool output_runner(struct runner *runner, const struct options *options)
 {
-	bool states = output->options->command == COMMAND_STATES;
+	struct output *output = output_new(options, STDOUT_FILENO);
+	bool states = options->command == COMMAND_STATES;
 
-	return (struct report_sink){ .conn = states ? NULL : on_conn,
-				     .step = states ? on_step : NULL,
-				     .ctx = output };
+	if (!output) {
+		log_line("out of memory");
+		return false;
+	}
+	*runner = (struct runner){ .start = output_start,
+				   .tick = output_tick,
+				   .finish = output_finish,
+				   .free = output_free,
+				   .sink = { .conn = states ? NULL : on_conn,
+					     .step = states ? on_step : NULL,
+					     .ctx = output },
+				   .wake_fd = -1,
+				   .ctx = output };
+	return true;
 }

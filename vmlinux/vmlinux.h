@@ -260,8 +260,23 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct hlist_node {
+	struct hlist_node *next;
+	struct hlist_node **pprev;
+};
+
+struct timer_list {
+	struct hlist_node entry;
+	unsigned long expires;
+	void (*function)(struct timer_list *timer);
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct timer_list sk_timer;
+	atomic_t sk_drops;
+	u32 sk_ack_backlog;
+	u32 sk_max_ack_backlog;
 	int sk_err;
 	struct socket *sk_socket;
 	socket_lock_t sk_lock;
@@ -285,6 +300,13 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct timer_list icsk_retransmit_timer;
+	__u8 icsk_retransmits;
+	__u8 icsk_pending;
+	__u8 icsk_probes_out;
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
 	u32 icsk_user_timeout;
 };
 
@@ -307,6 +329,8 @@ struct tcp_sock {
 	u32 rcv_wup;
 	u32 snd_nxt;
 	u32 snd_una;
+	u32 lsndtime;
+	u32 rcv_tstamp;
 	u32 srtt_us;
 	u32 segs_out;
 	u32 segs_in;
@@ -336,16 +360,6 @@ struct tcp_request_sock {
 	u64 snt_synack;
 	u32 rcv_isn;
 	u32 snt_isn;
-};
-
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct timer_list {
-	struct hlist_node entry;
-	unsigned long expires;
-	void (*function)(struct timer_list *timer);
 };
 
 struct inet_timewait_sock {

@@ -27,6 +27,8 @@ static const struct {
 	{ EV_FOUND, sizeof(struct ev_found) },
 	{ EV_HOLDER, sizeof(struct ev_holder) },
 	{ EV_SCAN_END, sizeof(struct ev_scan) },
+	{ EV_LISTENER, sizeof(struct ev_listener) },
+	{ EV_WAITING, sizeof(struct ev_waiting) },
 	{ EV_CLOCK, sizeof(struct ev_clock) },
 	{ EV_CGROUP, sizeof(struct ev_cgroup) },
 	{ EV_LOST, sizeof(struct ev_lost) },
@@ -46,6 +48,8 @@ union any_event {
 	struct ev_refused refused;
 	struct ev_flags flags;
 	struct ev_found found;
+	struct ev_waiting waiting;
+	struct ev_listener listener;
 	struct ev_cgroup cgroup;
 	struct ev_lost lost;
 	uint8_t bytes[EVENT_MAX];
@@ -69,6 +73,13 @@ static union any_event make_event(uint8_t kind)
 		break;
 	case EV_FOUND:
 		event.found = make_found(1, ST_ESTABLISHED);
+		break;
+	case EV_WAITING:
+		event.waiting.state = ST_LAST_ACK;
+		event.waiting.timer = TIMER_RETRANSMIT;
+		break;
+	case EV_LISTENER:
+		event.listener.tuple = tuple;
 		break;
 	case EV_SYNACK_RETRANSMIT:
 		event.synack.tuple = tuple;
@@ -187,6 +198,19 @@ static void test_enumerations(void **ctx)
 		event = make_event(EV_FOUND);
 		event.found.tuple.family = byte;
 		assert_int_equal(decode_is_event(&event, decode_size(EV_FOUND)), is_family);
+		event = make_event(EV_WAITING);
+		event.waiting.timer = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_WAITING)),
+				 value <= TIMER_MINISOCK);
+		event = make_event(EV_WAITING);
+		event.waiting.state = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_WAITING)), is_state);
+		event = make_event(EV_LISTENER);
+		event.listener.owner_source = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_LISTENER)), is_owner);
+		event = make_event(EV_LISTENER);
+		event.listener.tuple.family = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_LISTENER)), is_family);
 		event = make_event(EV_SYNACK_RETRANSMIT);
 		event.synack.tuple.family = byte;
 		assert_int_equal(decode_is_event(&event, decode_size(EV_SYNACK_RETRANSMIT)),

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/extra.h"
 #include "core/report.h"
 #include "core/story.h"
 
@@ -37,6 +38,7 @@ struct conn {
 	uint8_t listen_comm[EV_COMM_LEN];
 	struct ev_stats stats; /* as of EV_CLOSE */
 	struct story *story; /* owned by the engine; NULL where none is kept */
+	struct extra *extra; /* the same */
 	uint64_t peer_cookie; /* the other end, where it is a socket of this host; else 0 */
 
 	uint64_t entered_ns[CONN_STATES_MAX]; /* 0: not seen */

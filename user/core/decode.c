@@ -21,6 +21,8 @@ static const unsigned short sizes[] = {
 	[EV_FOUND] = sizeof(struct ev_found),
 	[EV_HOLDER] = sizeof(struct ev_holder),
 	[EV_SCAN_END] = sizeof(struct ev_scan),
+	[EV_LISTENER] = sizeof(struct ev_listener),
+	[EV_WAITING] = sizeof(struct ev_waiting),
 	[EV_CLOCK] = sizeof(struct ev_clock),
 	[EV_CGROUP] = sizeof(struct ev_cgroup),
 	[EV_LOST] = sizeof(struct ev_lost),
@@ -65,6 +67,17 @@ static bool is_minisock_timer(const struct ev_minisock_timer *timer)
 	return timer->what >= MINISOCK_CANCEL && timer->what <= MINISOCK_RESTART;
 }
 
+static bool is_waiting(const struct ev_waiting *waiting)
+{
+	return waiting->state > ST_NONE && waiting->state < ST_MAX &&
+	       waiting->timer <= TIMER_MINISOCK;
+}
+
+static bool is_listener(const struct ev_listener *listener)
+{
+	return is_family(&listener->tuple) && listener->owner_source <= OWNER_CONNECT;
+}
+
 bool decode_is_event(const void *data, size_t size)
 {
 	const struct ev_hdr *hdr = data;
@@ -81,6 +94,10 @@ bool decode_is_event(const void *data, size_t size)
 		return is_close(data);
 	case EV_FOUND:
 		return is_found(data);
+	case EV_WAITING:
+		return is_waiting(data);
+	case EV_LISTENER:
+		return is_listener(data);
 	case EV_SEGMENT:
 		return is_family(&((const struct ev_segment *)data)->tuple) &&
 		       ((const struct ev_segment *)data)->met_state < ST_MAX;

@@ -35,6 +35,8 @@ void engine_drop(struct engine *engine, struct conn *conn)
 	ends_forget(engine, conn);
 	story_free(conn->story);
 	conn->story = NULL;
+	free(conn->extra);
+	conn->extra = NULL;
 	forget_sock(engine, conn);
 	if (conn->phase == CONN_CANCELLED)
 		remains_forget(engine, conn);
@@ -216,6 +218,12 @@ static void dispatch(struct engine *engine, const void *event)
 	case EV_FOUND:
 		scan_found(engine, event);
 		break;
+	case EV_WAITING:
+		scan_waiting(engine, event);
+		break;
+	case EV_LISTENER:
+		scan_listener(engine, event);
+		break;
 	case EV_HOLDER:
 		scan_holder(engine, event);
 		break;
@@ -369,8 +377,11 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
-	for (uint32_t i = 0; engine->options.story && i < engine->pool.used; i++)
+	for (uint32_t i = 0; i < engine->pool.used; i++) {
 		story_free(conn_at(&engine->pool, i)->story);
+		free(conn_at(&engine->pool, i)->extra);
+	}
+	listeners_free(&engine->listeners);
 	strangers_free(engine->strangers);
 	map_free(&engine->by_ends);
 	map_free(&engine->by_sock);

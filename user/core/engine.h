@@ -24,6 +24,7 @@ struct engine_options {
 	bool whole;
 	bool story; /* tell what segments prove: releases, handshakes, the other end */
 	bool draw; /* keep every segment, and tell both ends of one host at once */
+	bool census; /* keep what snapshots tell of queues, timers and holders; see census.h */
 	bool strangers; /* also tell attempts that never had a socket */
 	uint32_t max_connections; /* tracked at once; must be above 0 */
 	uint64_t hash_seed; /* any; addresses and ports can come from an enemy */

@@ -13,6 +13,7 @@
 #include "core/engine.h"
 #include "core/ends.h"
 #include "core/halfopen.h"
+#include "core/listeners.h"
 #include "core/strangers.h"
 #include "core/verdict.h"
 
@@ -29,6 +30,7 @@ struct engine {
 	struct map by_ends; /* of the story's connections: ends -> index */
 	struct strangers *strangers; /* NULL where they are not asked for */
 	struct conn_pool pool;
+	struct listeners listeners; /* empty where no census is asked for */
 	struct cgroups cgroups;
 	struct halfopens halfopens;
 	struct engine_counts counts;
@@ -36,6 +38,7 @@ struct engine {
 	bool has_realtime;
 	uint32_t loss_epoch;
 	uint32_t scan; /* number of the scan under way or the last one */
+	uint32_t holders_scan; /* number of the last one that looked for holders */
 	uint64_t scan_began_ns;
 	bool in_repair;
 	uint64_t now_ns; /* of the latest event or tick */
@@ -91,6 +94,8 @@ void remains_release(struct engine *engine);
 /* scan.c */
 void scan_begin(struct engine *engine, const struct ev_scan *event);
 void scan_found(struct engine *engine, const struct ev_found *event);
+void scan_waiting(struct engine *engine, const struct ev_waiting *event);
+void scan_listener(struct engine *engine, const struct ev_listener *event);
 void scan_holder(struct engine *engine, const struct ev_holder *event);
 void scan_end(struct engine *engine, const struct ev_scan *event);
 void scan_lost(struct engine *engine, const struct ev_lost *event);

@@ -187,12 +187,55 @@ struct report_conn {
 	const struct report_conn *peer;
 };
 
+/* A descriptor of a socket, and the process that holds it. */
+struct report_holder {
+	uint32_t pid;
+	uint32_t fd;
+	char comm[EV_COMM_LEN + 1];
+};
+
+/* One connection that is there now. */
+struct report_now {
+	uint64_t sock;
+	uint64_t cookie; /* 0 where none was ever drawn */
+	const struct ev_tuple *tuple;
+	const char *cgroup; /* its path; NULL where unknown */
+	uint32_t pid; /* 0 where unknown */
+	uint32_t uid; /* ~0 where unknown */
+	char comm[EV_COMM_LEN + 1];
+	enum ev_owner_source pid_source;
+	enum conn_role role;
+	uint8_t state; /* enum ev_tcp_state */
+	bool is_minisock; /* no socket any more: TIME_WAIT, or FIN_WAIT2 */
+	bool preexisting; /* begun before the tracer */
+	int64_t start_ns; /* of the connection; UNKNOWN_NS */
+	int64_t since_ns; /* when it entered its state; UNKNOWN_NS */
+	bool since_is_bound; /* nobody saw that: it was in its state at since_ns already, or before */
+	/* as of the last snapshot; NULL before one, and where engine_options.census is not set */
+	const struct ev_waiting *waiting;
+	const struct report_holder *holders; /* of its descriptors: none for an orphan */
+	unsigned int holders_len, holders_left_out;
+};
+
+/* A socket in LISTEN, as of the last snapshot. */
+struct report_listener {
+	const struct ev_tuple *tuple;
+	const char *cgroup;
+	uint32_t pid; /* 0 where unknown, or several hold it */
+	uint32_t uid;
+	char comm[EV_COMM_LEN + 1];
+	uint32_t queue, backlog, drops; /* as in struct ev_listener */
+	const struct report_holder *holders;
+	unsigned int holders_len, holders_left_out;
+};
+
 /* One step of one connection from a state to another. */
 struct report_step {
 	uint64_t sock;
 	const struct ev_tuple *tuple; /* lport 0 where not chosen yet */
 	uint32_t pid; /* 0 where unknown */
 	char comm[EV_COMM_LEN + 1];
+	enum conn_role role; /* as far as it is known at this step */
 	uint8_t old_state; /* enum ev_tcp_state */
 	uint8_t new_state;
 	int64_t ts_ns;

@@ -6,6 +6,7 @@
  * same: a snapshot only adds, and names what is gone. Now and then one is taken
  * without a loss: a kernel may run no hook where it should (LOST_UNSEEN).
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/engine_priv.h"
@@ -90,10 +91,41 @@ void scan_found(struct engine *engine, const struct ev_found *event)
 		correct_state(engine, conn, event->sock.new_state);
 }
 
+/* NULL where it is not kept, or for want of memory: then it is not known. */
+static struct extra *extra_of(const struct engine *engine, struct conn *conn)
+{
+	if (!conn->extra && engine->options.census)
+		conn->extra = calloc(1, sizeof(*conn->extra));
+	return conn->extra;
+}
+
+void scan_waiting(struct engine *engine, const struct ev_waiting *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct extra *extra = conn ? extra_of(engine, conn) : NULL;
+
+	if (!extra)
+		return;
+	extra->waiting = *event;
+	extra->has_waiting = true;
+}
+
+void scan_listener(struct engine *engine, const struct ev_listener *event)
+{
+	if (engine->options.census)
+		listeners_found(&engine->listeners, event, engine->scan);
+}
+
 void scan_holder(struct engine *engine, const struct ev_holder *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct extra *extra = conn && conn->phase == CONN_LIVE ? extra_of(engine, conn) : NULL;
 
+	engine->holders_scan = engine->scan;
+	if (extra)
+		extra_hold(extra, event, engine->scan);
+	else if (!conn)
+		listeners_held(&engine->listeners, event, engine->scan);
 	if (!conn || conn->phase != CONN_LIVE || conn->owner_source > OWNER_FD_TABLE ||
 	    conn->owner_shared)
 		return;
@@ -120,6 +152,8 @@ static bool is_gone(const struct engine *engine, const struct conn *conn,
 
 void scan_end(struct engine *engine, const struct ev_scan *event)
 {
+	if (event->is_complete)
+		listeners_scanned(&engine->listeners, event->netns_cookie, engine->scan);
 	if (event->is_repair && event->is_complete) {
 		for (uint32_t i = 0; i < engine->pool.used; i++) {
 			struct conn *conn = conn_at(&engine->pool, i);

@@ -14,6 +14,7 @@ static void tell(struct engine *engine, const struct conn *conn, uint8_t old_sta
 		.sock = conn->first_sock,
 		.tuple = &conn->tuple,
 		.pid = conn->owner.pid,
+		.role = conn->role,
 		.old_state = old_state,
 		.new_state = new_state,
 		.ts_ns = at_ns ? (int64_t)at_ns : UNKNOWN_NS,

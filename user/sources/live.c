@@ -53,7 +53,8 @@ struct live {
 	uint64_t lost_told[LOST_MAX];
 	uint64_t next_repair_ns, next_audit_ns;
 	int64_t clock_offset_ns;
-	bool clock_told, scanned, repair_due, was_busy;
+	int wake_fd;
+	bool clock_told, scanned, repair_due, holders_due, was_busy;
 	event_taker take; /* of the poll under way */
 	void *ctx;
 };
@@ -164,6 +165,8 @@ static void give(struct live *live, const void *event, size_t size)
 		tell_cgroup(live, ((const struct ev_open *)event)->tuple.cgroup_id);
 	else if (hdr->kind == EV_FOUND)
 		tell_cgroup(live, ((const struct ev_found *)event)->tuple.cgroup_id);
+	else if (hdr->kind == EV_LISTENER)
+		tell_cgroup(live, ((const struct ev_listener *)event)->tuple.cgroup_id);
 	live->take(live->ctx, event, size);
 }
 
@@ -201,7 +204,8 @@ static void scan(struct live *live, enum scan_why why)
 {
 	static const char *const when[] = { [SCAN_START] = "at the start",
 					    [SCAN_REPAIR] = "at the repair after a loss",
-					    [SCAN_AUDIT] = "when looked at again" };
+					    [SCAN_AUDIT] = "when looked at again",
+					    [SCAN_REFRESH] = "when looked at again" };
 	int err;
 
 	if (why == SCAN_REPAIR)
@@ -224,11 +228,12 @@ static void scan_if_due(struct live *live, uint64_t now)
 		if (live->repair_due && now >= live->next_repair_ns)
 			why = SCAN_REPAIR;
 		else if (now >= live->next_audit_ns)
-			why = SCAN_AUDIT;
+			why = live->holders_due ? SCAN_REFRESH : SCAN_AUDIT;
 		else
 			return;
 	}
 	live->repair_due = false;
+	live->holders_due = false;
 	scan(live, why);
 	live->scanned = true;
 	took = clock_ns(CLOCK_MONOTONIC) - now;
@@ -236,9 +241,10 @@ static void scan_if_due(struct live *live, uint64_t now)
 	live->next_audit_ns = now + took * AUDIT_SHARE + AUDIT_PAUSE_NS;
 }
 
-void live_look_again(struct live *live)
+void live_look_again(struct live *live, bool with_holders)
 {
 	live->next_audit_ns = 0;
+	live->holders_due = with_holders;
 }
 
 /* In a scan: what comes meanwhile must not pile up in the ring. */
@@ -251,13 +257,14 @@ static void breathe(void *ctx)
 
 static void wait_for_events(struct live *live)
 {
-	struct pollfd fd = { .fd = ring_buffer__epoll_fd(live->ring), .events = POLLIN };
+	struct pollfd fds[] = { { .fd = live->wake_fd, .events = POLLIN },
+				{ .fd = ring_buffer__epoll_fd(live->ring), .events = POLLIN } };
 
 	/* while events flow, sleep: the ring reads as ready whenever it is not empty */
 	if (live->was_busy)
-		poll(NULL, 0, BUSY_WAIT_MS);
+		poll(fds, 1, BUSY_WAIT_MS);
 	else
-		poll(&fd, 1, IDLE_WAIT_MS);
+		poll(fds, 2, IDLE_WAIT_MS);
 }
 
 uint64_t live_poll(struct live *live, event_taker take, void *ctx)
@@ -301,6 +308,7 @@ static int set_up(struct live *live, const struct live_options *options)
 		bpf_program__set_autoload(timers[i], handler != 0);
 	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, false);
 	skel->rodata->watch_minisocks = handler != 0;
+	skel->rodata->tell_waiting = options->census;
 	skel->rodata->tw_timer_handler = handler;
 	skel->rodata->jiffy_ns = kernel_jiffy_ns();
 	skel->rodata->ring_wake_mark = options->ring_bytes / FILL_MARK_SHARE;
@@ -374,6 +382,7 @@ struct live *live_open(const struct live_options *options)
 	live->skel = connlife_bpf__open();
 	if (!live->skel)
 		goto no_memory;
+	live->wake_fd = options->wake_fd;
 	live->cgroupfs = cgroupfs_open();
 	if (set_up(live, options) || start(live) ||
 	    watching_start(&live->watching, live->skel, options)) {

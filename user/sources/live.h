@@ -26,6 +26,8 @@ struct live_options {
 	const char *const *interfaces; /* see packets.h */
 	unsigned int interfaces_len;
 	const char *netns; /* where the interfaces are: see netns_find(); NULL: our own */
+	int wake_fd; /* live_poll() waits no longer when it is readable; -1: none */
+	bool census; /* snapshots also tell of queues, timers and listeners */
 	bool verbose; /* let libbpf speak */
 	uint32_t ring_bytes; /* a power of two and a multiple of the page size */
 };
@@ -42,8 +44,9 @@ void live_close(struct live *live);
 /*
  * The next live_poll() compares the table with the sockets that there are, as it
  * does once a minute: what no hook told is found, and counted as LOST_UNSEEN.
+ * with_holders: also at who holds them, which reads every descriptor of the host.
  */
-void live_look_again(struct live *live);
+void live_look_again(struct live *live, bool with_holders);
 
 /* Says how many segments each watched interface received, by flag. */
 void live_tell_segments(const struct live *live);

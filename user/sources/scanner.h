@@ -14,6 +14,7 @@ enum scan_why {
 	SCAN_START,
 	SCAN_REPAIR, /* after a loss */
 	SCAN_AUDIT, /* without one: sockets only, not who holds them */
+	SCAN_REFRESH, /* the same, with who holds them */
 };
 
 struct scanner {
