@@ -828,6 +828,23 @@ static void test_late_state(void **state)
 	text_clear(&text);
 }
 
+/* What was sent again is traced late, and a guessed time may be too early. */
+static void test_never_backwards(void **state)
+{
+	out(&one, 100, FIN | ACK, 5, 1);
+	in(&one, 300, ACK, 1, 6);
+	out(&one, 250, FIN | ACK, 5, 1)->again = true;
+	in(&one, 200, ACK, 1, 6);
+	ladder_conn(&text, &unknown_clock, &narrow, &one.conn);
+	text_char(&text, '\0');
+	assert_non_null(strstr(
+		text.data, "   0.000             | - - - FIN+ACK seq 5 ack 1 - - - - - - - ->|\n"
+			   "   0.150             | - - - FIN+ACK seq 5 ack 1 again - - - - ->|\n"
+			   "   0.200             |<- - - ACK seq 1 ack 6 - - - - - - - - - - |\n"
+			   "                     |<- - - ACK seq 1 ack 6 - - - - - - - - - - |\n"));
+	text_clear(&text);
+}
+
 static void test_flags_and_payload(void **state)
 {
 	in(&one, 0, FIN | SYN | RST | PSH | ACK | URG, 7, 1)->seen = true;
@@ -1085,6 +1102,7 @@ int main(void)
 		TEST(test_pair_unequal),
 		TEST(test_pair_knot),
 		TEST(test_late_state),
+		TEST(test_never_backwards),
 		TEST(test_flags_and_payload),
 		TEST(test_data),
 		TEST(test_no_story),

@@ -555,6 +555,7 @@ void story_flags(struct story *story, const struct ev_flags *event)
 
 const struct report_story *story_shown(struct story *story)
 {
+	items_sort(story);
 	story->shown = (struct report_story){ .items = story->items,
 					      .len = story->len,
 					      .left_out = story->left_out,

@@ -105,3 +105,27 @@ void items_received(struct story *story, struct story_item item)
 	}
 	items_append(story, item);
 }
+
+/* The last item with a time before at; at itself if there is none. */
+static unsigned int timed_before(const struct story *story, unsigned int at)
+{
+	for (unsigned int i = at; i-- > 0;) {
+		if (story->items[i].ts_ns != UNKNOWN_NS)
+			return i;
+	}
+	return at;
+}
+
+void items_sort(struct story *story)
+{
+	for (unsigned int i = 1; i < story->len; i++) {
+		struct story_item item = story->items[i];
+		unsigned int at = i, before;
+
+		while (item.ts_ns != UNKNOWN_NS && (before = timed_before(story, at)) != at &&
+		       story->items[before].ts_ns > item.ts_ns)
+			at = before;
+		memmove(&story->items[at + 1], &story->items[at], (i - at) * sizeof(*story->items));
+		story->items[at] = item;
+	}
+}

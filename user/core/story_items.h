@@ -23,6 +23,13 @@ void items_insert(struct story *story, unsigned int at, struct story_item item);
 void items_append(struct story *story, struct story_item item);
 void items_enter(struct story *story, uint8_t state, uint64_t ts_ns);
 
+/*
+ * In order of time, as far as times are known: a retransmission is traced after
+ * it was sent, when its answer may have come already. An item without a time
+ * stays where it is.
+ */
+void items_sort(struct story *story);
+
 /* What the socket proves to have come; not told twice if it was seen. */
 void items_received(struct story *story, struct story_item item);
 

@@ -7,6 +7,7 @@
 #include "views/ladder_rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A state that comes later than this after a segment was not entered because of it. */
 #define AT_ONCE_NS INT64_C(1000000)
@@ -346,6 +347,46 @@ static void merge_all(struct merge *merge)
 		take(merge, next_side(merge));
 }
 
+/* The last row with a time before at; at itself if there is none. */
+static unsigned int timed_before(const struct ladder_rows *rows, unsigned int at)
+{
+	for (unsigned int i = at; i-- > 0;) {
+		if (rows->list[i].item.ts_ns != UNKNOWN_NS)
+			return i;
+	}
+	return at;
+}
+
+/*
+ * A retransmission is traced after it was sent, so that its answer may stand
+ * before it. What still goes backwards in time was timed by a guess: then only
+ * its place is known.
+ */
+static void set_in_time(struct ladder_rows *rows)
+{
+	int64_t latest = UNKNOWN_NS;
+
+	for (unsigned int i = 0; i < rows->len; i++) {
+		struct ladder_row row = rows->list[i];
+		unsigned int at = i, before;
+
+		while (row.item.again && row.item.ts_ns != UNKNOWN_NS &&
+		       (before = timed_before(rows, at)) != at &&
+		       rows->list[before].item.ts_ns > row.item.ts_ns)
+			at = before;
+		memmove(&rows->list[at + 1], &rows->list[at], (i - at) * sizeof(row));
+		rows->list[at] = row;
+	}
+	for (unsigned int i = 0; i < rows->len; i++) {
+		int64_t *ts_ns = &rows->list[i].item.ts_ns;
+
+		if (*ts_ns != UNKNOWN_NS && *ts_ns < latest)
+			*ts_ns = UNKNOWN_NS;
+		else if (*ts_ns != UNKNOWN_NS)
+			latest = *ts_ns;
+	}
+}
+
 static void take_isns(struct ladder_rows *rows, const struct report_story *left,
 		      const struct report_story *right)
 {
@@ -384,6 +425,7 @@ bool ladder_rows_make(struct ladder_rows *rows, const struct report_story *left,
 			new_end(right, indexes + 2 * (size_t)left->len, indexes + left->len + len);
 		take_isns(rows, left, right);
 		merge_all(&merge);
+		set_in_time(rows);
 	}
 	free(indexes);
 	return rows->list && indexes;
