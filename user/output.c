@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "output.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +12,7 @@
 #include "views/ladder.h"
 #include "views/life.h"
 #include "views/states.h"
+#include "writer.h"
 
 #define BLOCK_BYTES (256 * 1024)
 
@@ -22,8 +22,7 @@ struct output {
 	struct text text;
 	struct view_clock clock;
 	struct ladder_style ladder;
-	int fd;
-	bool failed;
+	struct writer writer;
 };
 
 static struct ladder_style ladder_style(const struct options *options, int fd)
@@ -47,7 +46,7 @@ static struct output *output_new(const struct options *options, int fd)
 	if (!output)
 		return NULL;
 	output->options = options;
-	output->fd = fd;
+	output->writer.fd = fd;
 	output->ladder = ladder_style(options, fd);
 	text_init(&output->text);
 	return output;
@@ -76,45 +75,9 @@ static void output_start(void *ctx, const struct engine *engine, uint64_t start_
 		life_header(&output->text, &options->columns);
 }
 
-static bool fail(struct output *output, int error)
+static bool flush(struct output *output)
 {
-	output->failed = true;
-	if (error != EPIPE)
-		log_line("can't write to standard output: %s", strerror(error));
-	return false;
-}
-
-static bool output_flush(struct output *output)
-{
-	const char *data = output->text.data;
-	size_t left = output->text.len;
-
-	if (output->failed)
-		return false;
-	if (output->text.failed)
-		return fail(output, ENOMEM);
-	while (left) {
-		ssize_t wrote = write(output->fd, data, left);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return fail(output, errno);
-		data += wrote;
-		left -= (size_t)wrote;
-	}
-	text_clear(&output->text);
-	return true;
-}
-
-static enum runner_wish output_tick(void *ctx, uint64_t now_ns)
-{
-	return output_flush(ctx) ? RUNNER_GO_ON : RUNNER_FAILED;
-}
-
-static bool output_finish(void *ctx, uint64_t now_ns)
-{
-	return output_flush(ctx);
+	return writer_flush(&output->writer, &output->text);
 }
 
 static void refresh_clock(struct output *output)
@@ -128,14 +91,14 @@ static void refresh_clock(struct output *output)
 static void flush_full_block(struct output *output)
 {
 	if (output->text.len >= BLOCK_BYTES)
-		output_flush(output);
+		flush(output);
 }
 
 static void on_conn(void *ctx, const struct report_conn *conn)
 {
 	struct output *output = ctx;
 
-	if (output->failed)
+	if (output->writer.failed)
 		return;
 	refresh_clock(output);
 	if (output->options->json)
@@ -151,7 +114,7 @@ static void on_step(void *ctx, const struct report_step *step)
 {
 	struct output *output = ctx;
 
-	if (output->failed)
+	if (output->writer.failed)
 		return;
 	refresh_clock(output);
 	if (output->options->json)
@@ -159,6 +122,16 @@ static void on_step(void *ctx, const struct report_step *step)
 	else
 		states_line(&output->text, &output->options->columns, &output->clock, step);
 	flush_full_block(output);
+}
+
+static enum runner_wish output_tick(void *ctx, uint64_t now_ns)
+{
+	return flush(ctx) ? RUNNER_GO_ON : RUNNER_FAILED;
+}
+
+static bool output_finish(void *ctx, uint64_t now_ns)
+{
+	return flush(ctx);
 }
 
 bool output_runner(struct runner *runner, const struct options *options)
