@@ -4,6 +4,8 @@
 VERSION ?= 0.1.0
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SHAREDIR ?= $(PREFIX)/share/connlife
 
 BUILD := build
 CC ?= gcc
@@ -16,6 +18,21 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -DCONNLIFE_VERSION='"$(VERSION)"' -Ibpf -Iuser -I$(BUILD) $(CFLAGS)
 LIBS := -lbpf -lelf -lz
+
+# The command top, by ncurses; TUI=0 leaves it out.
+TUI ?= 1
+ifeq ($(TUI),1)
+ALL_CFLAGS += -DCONNLIFE_TUI
+LIBS += -lncursesw
+endif
+
+# What systemd is told of the command export, by libsystemd; SYSTEMD=0 leaves it out.
+SYSTEMD ?= 1
+ifeq ($(SYSTEMD),1)
+ALL_CFLAGS += -DCONNLIFE_SYSTEMD
+LIBS += -lsystemd
+endif
+
 BPF_CFLAGS := -g -O2 -Wall -Wextra -Wno-unused-parameter -target bpf -D__TARGET_ARCH_$(ARCH) \
 	-Ivmlinux -Ibpf
 
@@ -32,7 +49,8 @@ say = @echo "  $(1) $(2)"
 endif
 
 # The pure parts and the views: all that unit tests may link, no libbpf in it.
-PURE := $(wildcard user/base/*.c user/core/*.c user/views/*.c) user/sources/recording.c
+PURE := $(wildcard user/base/*.c user/core/*.c user/views/*.c) user/sources/recording.c \
+	user/textfile.c user/jsonfile.c
 REST := $(wildcard user/sources/*.c user/*.c)
 PURE_OBJS := $(PURE:%.c=$(BUILD)/%.o)
 REST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(PURE),$(REST)))
@@ -52,10 +70,13 @@ help:
 	@echo "sudo make test   install what is missing, build, run all tests"
 	@echo "make unit        the tests that need neither root nor a kernel"
 	@echo "make fuzz        random frames for the parser (FUZZ_RUNS=$(FUZZ_RUNS)), with sanitizers"
+	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
 	@echo "make check       the direction of includes and the format of the code"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
 	@echo "make install     to PREFIX ($(PREFIX)), below DESTDIR if set"
 	@echo "make clean       remove build/"
+	@echo "TUI=0            builds without the command top, which needs ncurses"
+	@echo "SYSTEMD=0        builds without libsystemd: a service that says nothing to systemd"
 	@echo "Options: V=1 shows commands, SAN=1 builds with address and undefined-behaviour sanitizers"
 
 # What the flags were: when they change, everything is built anew.
@@ -132,6 +153,10 @@ test:
 	@$(MAKE) --no-print-directory all unit $(KERNEL_TESTS) $(FUZZERS) $(BUILD)/load
 	@tests/run $(BUILD)
 
+# Alerts, dashboard and unit: needs neither root nor a kernel.
+rules:
+	@tests/rules
+
 check:
 	@tools/check-deps
 	@tools/check-format
@@ -144,9 +169,19 @@ bench:
 install: all
 	install -D -m 0755 $(BUILD)/connlife $(DESTDIR)$(SBINDIR)/connlife
 	install -D -m 0644 tools/connlife.8 $(DESTDIR)$(PREFIX)/share/man/man8/connlife.8
+	install -d $(DESTDIR)$(UNITDIR) $(addprefix $(DESTDIR)$(SHAREDIR)/,prometheus grafana systemd)
+	sed 's|/usr/sbin/|$(SBINDIR)/|' tools/systemd/connlife.service > \
+		$(DESTDIR)$(UNITDIR)/connlife.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/connlife.service
+	install -m 0644 tools/systemd/cgroups.conf tools/systemd/connlife.default \
+		$(DESTDIR)$(SHAREDIR)/systemd
+	install -m 0644 tools/prometheus/*.yml $(DESTDIR)$(SHAREDIR)/prometheus
+	install -m 0644 tools/grafana/connlife.json $(DESTDIR)$(SHAREDIR)/grafana
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/connlife $(DESTDIR)$(PREFIX)/share/man/man8/connlife.8
+	rm -f $(DESTDIR)$(UNITDIR)/connlife.service
+	rm -rf $(DESTDIR)$(SHAREDIR)
 
 clean:
 	rm -rf $(BUILD)
@@ -154,5 +189,5 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit fuzz setup run demo test check bench install uninstall clean FORCE
+.PHONY: all help unit fuzz setup run demo test check rules bench install uninstall clean FORCE
 .DELETE_ON_ERROR:

@@ -324,13 +324,15 @@ struct ev_waiting {
 	struct ev_stats stats; /* 0 of a minisock */
 	__u64 last_segment_ns; /* when data or an ACK came, or data went, last; 0 unknown */
 	__u64 timer_ns; /* when its timer is due; 0: none is running */
+	__u64 since_ns; /* it was in its state by then, as its SYN or FIN proves; 0 unknown */
+	__u64 silent_ns; /* what is unanswered was sent again then, the first time; 0: never */
 	__u16 flags; /* EVF_* */
 	__u8 state; /* enum ev_tcp_state */
 	__u8 timer; /* enum ev_timer */
 	__u8 retransmits; /* of what is unanswered, in a row */
 	__u8 probes; /* of a closed window or an idle peer, unanswered */
 	__u8 is_minisock;
-	__u8 pad;
+	__u8 since_is_exact; /* it entered its state at since_ns */
 };
 
 /* backlog is listen()'s; a queue longer than it drops what comes. */
@@ -341,8 +343,9 @@ struct ev_listener {
 	__u32 queue; /* established and not accepted yet */
 	__u32 backlog;
 	__u32 drops; /* sk_drops: overflows and more, since listen(); wraps */
+	__u32 requests; /* half-open: its SYN+ACK is not answered yet */
 	__u8 owner_source; /* enum ev_owner_source */
-	__u8 pad[3];
+	__u8 pad[7];
 };
 
 struct ev_holder {
@@ -409,8 +412,8 @@ _Static_assert(sizeof(struct ev_flags) == 56, "EV_FLAGS");
 _Static_assert(sizeof(struct ev_scan) == 48, "EV_SCAN_*");
 _Static_assert(sizeof(struct ev_found) == 208, "EV_FOUND");
 _Static_assert(sizeof(struct ev_holder) == 64, "EV_HOLDER");
-_Static_assert(sizeof(struct ev_waiting) == 112, "EV_WAITING");
-_Static_assert(sizeof(struct ev_listener) == 136, "EV_LISTENER");
+_Static_assert(sizeof(struct ev_waiting) == 128, "EV_WAITING");
+_Static_assert(sizeof(struct ev_listener) == 144, "EV_LISTENER");
 _Static_assert(sizeof(struct ev_clock) == 40, "EV_CLOCK");
 _Static_assert(sizeof(struct ev_cgroup) == 272, "EV_CGROUP");
 _Static_assert(sizeof(struct ev_lost) == 48, "EV_LOST");

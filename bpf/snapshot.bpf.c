@@ -69,6 +69,7 @@ static __always_inline void write_listener(struct seq_file *seq, struct sock_com
 	listener.queue = sk->sk_ack_backlog;
 	listener.backlog = sk->sk_max_ack_backlog;
 	listener.drops = sk->sk_drops.counter;
+	listener.requests = tp->inet_conn.icsk_accept_queue.qlen.counter;
 	bpf_seq_write(seq, &listener, sizeof(listener));
 }
 

@@ -216,6 +216,15 @@ static int resolve(struct loop *loop, struct filter *filter)
 	return err;
 }
 
+static void look_again(struct loop *loop, struct live *live, bool with_holders)
+{
+	uint64_t by_flag[6];
+
+	live_look_again(live, with_holders);
+	if (loop->runner.segments && live_count_segments(live, by_flag))
+		loop->runner.segments(loop->runner.ctx, by_flag);
+}
+
 static int run(struct loop *loop, struct live *live)
 {
 	uint64_t began = monotonic_ns();
@@ -243,8 +252,8 @@ static int run(struct loop *loop, struct live *live)
 		loop->told_start = true;
 		last = stop || (loop->options->duration_s && now > began &&
 				now - began >= loop->options->duration_s * SEC);
-		if (last || wish == RUNNER_LOOK_AGAIN)
-			live_look_again(live, !last);
+		if (last || wish == RUNNER_LOOK_AGAIN || wish == RUNNER_LOOK_AT_SOCKETS)
+			look_again(loop, live, !last && wish == RUNNER_LOOK_AGAIN);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
 			status_wanted = 0;
 			next_status = now + STATUS_EVERY_NS;

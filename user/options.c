@@ -527,7 +527,8 @@ void options_parse(struct options *options, int argc, char **argv)
 	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options);
 	/* histograms and metrics follow the whole life */
-	options->whole |= options->command == COMMAND_HIST || options->command == COMMAND_EXPORT;
+	options->whole |= options->command == COMMAND_HIST || options->command == COMMAND_EXPORT ||
+			  options->watch;
 	if (!options->packets_given &&
 	    (options->command == COMMAND_LADDER || options->interfaces_len || options->count_flags))
 		options->packets = PACKETS_AUTO;

@@ -15,6 +15,7 @@
 enum runner_wish {
 	RUNNER_GO_ON,
 	RUNNER_LOOK_AGAIN, /* a fresh snapshot before the next tick; live only */
+	RUNNER_LOOK_AT_SOCKETS, /* the same, but not at who holds them */
 	RUNNER_DONE, /* end, exit code 0 */
 	RUNNER_FAILED, /* end, exit code 1; the reason was said on stderr */
 };
@@ -28,6 +29,11 @@ struct runner {
 	 * before now_ns were given.
 	 */
 	enum runner_wish (*tick)(void *ctx, uint64_t now_ns);
+	/*
+	 * Live, with each snapshot that was asked for: the segments that watched
+	 * interfaces received so far, by bit of RFC 9293 3.1. May be NULL.
+	 */
+	void (*segments)(void *ctx, const uint64_t by_flag[6]);
 	/* At the end, when the engine has let go of all. False: exit code 1. */
 	bool (*finish)(void *ctx, uint64_t now_ns);
 	void (*free)(void *ctx);

@@ -271,8 +271,20 @@ struct timer_list {
 	void (*function)(struct timer_list *timer);
 };
 
+struct rb_node {
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	union {
+		struct rb_root tcp_rtx_queue;
+	};
 	struct timer_list sk_timer;
 	atomic_t sk_drops;
 	u32 sk_ack_backlog;
@@ -298,8 +310,13 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct request_sock_queue {
+	atomic_t qlen;
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
 	struct timer_list icsk_retransmit_timer;
 	__u8 icsk_retransmits;
 	__u8 icsk_pending;
@@ -335,6 +352,8 @@ struct tcp_sock {
 	u32 segs_out;
 	u32 segs_in;
 	u32 total_retrans;
+	u32 retrans_stamp;
+	u8 tcp_usec_ts : 1;
 	u64 bytes_sent;
 	u64 bytes_retrans;
 	u64 bytes_received;
@@ -366,6 +385,7 @@ struct inet_timewait_sock {
 	struct sock_common __tw_common;
 	volatile unsigned char tw_substate;
 	__be16 tw_sport;
+	u32 tw_entry_stamp;
 	struct timer_list tw_timer;
 };
 
@@ -381,7 +401,13 @@ struct net_device {
 };
 
 struct sk_buff {
-	struct net_device *dev;
+	union {
+		struct net_device *dev;
+		struct rb_node rbnode;
+	};
+	union {
+		u64 skb_mstamp_ns;
+	};
 	char cb[48];
 	__u16 transport_header;
 	__u16 network_header;

@@ -12,6 +12,12 @@ static int64_t time_or_unknown(uint64_t ns)
 	return ns ? (int64_t)ns : UNKNOWN_NS;
 }
 
+/* Whether its last segment is none of before: that one or a later one brought it there. */
+static bool is_entered_by_segment(uint8_t state)
+{
+	return state != ST_SYN_SENT && state != ST_FIN_WAIT1 && state != ST_LAST_ACK;
+}
+
 /* When it entered its state; where nobody saw that, the latest sign of it before. */
 static void fill_since(const struct conn *conn, struct report_now *now)
 {
@@ -19,16 +25,18 @@ static void fill_since(const struct conn *conn, struct report_now *now)
 	uint64_t entered = conn->states_len ? conn->entered_ns[conn->states_len - 1] : 0;
 
 	now->since_is_bound = !entered;
+	now->since_ns = UNKNOWN_NS;
 	if (entered) {
 		now->since_ns = (int64_t)entered;
+	} else if (waiting && waiting->state == now->state && waiting->since_ns) {
+		now->since_ns = (int64_t)waiting->since_ns;
+		now->since_is_bound = !waiting->since_is_exact;
 	} else if (waiting && now->is_minisock && now->state == ST_TIME_WAIT &&
 		   waiting->timer_ns > TIME_WAIT_NS) {
 		now->since_ns = (int64_t)(waiting->timer_ns - TIME_WAIT_NS);
 		now->since_is_bound = false;
-	} else {
-		now->since_ns = waiting && !now->is_minisock
-					? time_or_unknown(waiting->last_segment_ns)
-					: UNKNOWN_NS;
+	} else if (waiting && !now->is_minisock && is_entered_by_segment(now->state)) {
+		now->since_ns = time_or_unknown(waiting->last_segment_ns);
 	}
 }
 
@@ -71,6 +79,21 @@ static void fill_now(const struct engine *engine, const struct conn *conn, struc
 	fill_since(conn, now);
 }
 
+/* While it is not decided for good, by what is known now: who shares it, owns it too. */
+static bool is_wanted(const struct engine *engine, const struct conn *conn,
+		      const struct report_now *now)
+{
+	uint32_t pid = engine->filter.pid;
+
+	if (conn->wanted != CONN_UNDECIDED)
+		return conn->wanted == CONN_WANTED;
+	for (unsigned int i = 0; i < now->holders_len; i++) {
+		if (pid && now->holders[i].pid == pid)
+			return true;
+	}
+	return pid && now->pid == pid;
+}
+
 void census_conns(const struct engine *engine, census_conn visit, void *ctx)
 {
 	static const enum conn_phase phases[] = { CONN_LIVE, CONN_REMAINING };
@@ -80,10 +103,9 @@ void census_conns(const struct engine *engine, census_conn visit, void *ctx)
 		const struct conn *conn = conn_oldest(&engine->pool, phases[i]);
 
 		while (conn) {
-			if (conn->wanted != CONN_UNWANTED) {
-				fill_now(engine, conn, &now);
+			fill_now(engine, conn, &now);
+			if (is_wanted(engine, conn, &now))
 				visit(ctx, &now);
-			}
 			conn = conn->next == CONN_NONE ? NULL : conn_at(&engine->pool, conn->next);
 		}
 	}
@@ -102,6 +124,7 @@ void census_listeners(const struct engine *engine, census_listener visit, void *
 			.queue = event->queue,
 			.backlog = event->backlog,
 			.drops = event->drops,
+			.requests = event->requests,
 			.holders = listener->extra.holders,
 			.holders_len = listener->extra.holders_len,
 			.holders_left_out = listener->extra.holders_left_out,
@@ -110,5 +133,49 @@ void census_listeners(const struct engine *engine, census_listener visit, void *
 		if (report.pid)
 			memcpy(report.comm, event->owner.comm, EV_COMM_LEN);
 		visit(ctx, &report);
+	}
+}
+
+/* When it began; of one that is older than the tracer, nobody saw that. */
+static bool is_older(const struct engine *engine, const struct conn *conn, uint64_t than_ns)
+{
+	uint64_t start = conn->states_len ? conn->entered_ns[0] : 0;
+
+	return conn->opening_unseen || (start && start + than_ns <= engine->now_ns);
+}
+
+static void fill_interim(const struct engine *engine, const struct conn *conn,
+			 struct report_conn *report)
+{
+	const struct ev_waiting *waiting = waiting_of(conn);
+	struct conn shown = *conn;
+
+	if (waiting) {
+		shown.stats = waiting->stats;
+		shown.has_stats = true;
+		shown.close_flags = waiting->flags;
+	}
+	if (shown.loss_epoch != engine->loss_epoch)
+		shown.incomplete |= INCOMPLETE_LOST_EVENTS;
+	verdict_fill(&shown, report);
+	report->cgroup = cgroups_path(&engine->cgroups, conn->tuple.cgroup_id);
+	report->interim = true;
+}
+
+void census_interim(const struct engine *engine, uint64_t older_than_ns, census_record visit,
+		    void *ctx)
+{
+	const struct conn *conn = conn_oldest(&engine->pool, CONN_LIVE);
+	struct report_conn report;
+
+	while (conn) {
+		/* one that was reset ends at once, and its story is about to be told */
+		bool ends = conn->reset_received || conn->reset_sent_ns;
+
+		if (conn->wanted == CONN_WANTED && !ends && is_older(engine, conn, older_than_ns)) {
+			fill_interim(engine, conn, &report);
+			visit(ctx, &report);
+		}
+		conn = conn->next == CONN_NONE ? NULL : conn_at(&engine->pool, conn->next);
 	}
 }

@@ -18,4 +18,13 @@ void census_conns(const struct engine *engine, census_conn visit, void *ctx);
 /* As of the last snapshot; needs engine_options.census. */
 void census_listeners(const struct engine *engine, census_listener visit, void *ctx);
 
+/*
+ * Records of connections that live longer than older_than_ns, marked interim: how
+ * they will end is unknown, and bytes and segments are as of the last snapshot
+ * (engine_options.census), unknown before one.
+ */
+typedef void (*census_record)(void *ctx, const struct report_conn *conn);
+void census_interim(const struct engine *engine, uint64_t older_than_ns, census_record visit,
+		    void *ctx);
+
 #endif

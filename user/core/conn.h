@@ -84,6 +84,7 @@ struct conn {
 	bool cancel_in_time_wait : 1;
 	bool cancelled_by_task : 1;
 	bool has_ends : 1; /* is in the index of ends */
+	bool census_only : 1; /* a minisock whose record was written when its socket went */
 };
 
 struct conn_list {

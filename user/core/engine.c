@@ -73,6 +73,10 @@ void engine_report(struct engine *engine, struct conn *conn)
 
 	if (!wanted_decide(engine, conn, true))
 		return;
+	if (conn->census_only) {
+		engine_drop(engine, conn);
+		return;
+	}
 	steps_tell(engine, conn);
 	if (awaits_other_end(engine, conn)) {
 		forget_sock(engine, conn); /* its memory may be another socket's at once */

@@ -41,6 +41,7 @@ struct engine {
 	uint32_t holders_scan; /* number of the last one that looked for holders */
 	uint64_t scan_began_ns;
 	bool in_repair;
+	bool timers_told; /* the source tells how minisocks end */
 	uint64_t now_ns; /* of the latest event or tick */
 	uint64_t next_expiry_ns;
 	uint32_t recent_clients[RECENT_CLIENTS];

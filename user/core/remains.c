@@ -107,7 +107,9 @@ void remains_found(struct engine *engine, const struct ev_found *event)
 		return;
 	}
 	/* later on, one that is not in the table is hashed just before its EV_CLOSE tells of it */
-	if (!engine->options.whole || engine->in_repair)
+	if (!engine->options.whole && !engine->options.census)
+		return;
+	if (engine->options.whole && engine->in_repair)
 		return;
 	conn = engine_add(engine, &event->hdr);
 	if (!conn)
@@ -118,7 +120,11 @@ void remains_found(struct engine *engine, const struct ev_found *event)
 	conn->established = true;
 	conn->preexisting = true;
 	conn->incomplete = INCOMPLETE_PREEXISTING;
-	engine->counts.preexisting++;
+	conn->census_only = !engine->options.whole;
+	if (conn->census_only)
+		engine->counts.conns--;
+	else
+		engine->counts.preexisting++;
 	conn->minisock_state = event->sock.new_state;
 	conn->closed_from = event->sock.new_state;
 	conn->scan = engine->scan;
@@ -233,6 +239,7 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
 
+	engine->timers_told = true;
 	if (!conn || (conn->phase != CONN_REMAINING && conn->phase != CONN_CANCELLED))
 		return; /* armed before its EV_CLOSE, or not one of ours */
 	if (event->hdr.cookie && conn->cookie && event->hdr.cookie != conn->cookie)

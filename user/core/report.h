@@ -152,6 +152,7 @@ struct report_conn {
 	int reset_reason; /* enum sk_rst_reason; -1 where none was given */
 	int error; /* errno; 0 for none */
 	unsigned int incomplete; /* INCOMPLETE_* bits; 0: complete */
+	bool interim; /* it has not ended: told as far as it came */
 
 	struct report_state states[REPORT_STATES_MAX];
 	unsigned int states_len;
@@ -224,7 +225,7 @@ struct report_listener {
 	uint32_t pid; /* 0 where unknown, or several hold it */
 	uint32_t uid;
 	char comm[EV_COMM_LEN + 1];
-	uint32_t queue, backlog, drops; /* as in struct ev_listener */
+	uint32_t queue, backlog, drops, requests; /* as in struct ev_listener */
 	const struct report_holder *holders;
 	unsigned int holders_len, holders_left_out;
 };

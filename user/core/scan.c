@@ -160,7 +160,7 @@ void scan_end(struct engine *engine, const struct ev_scan *event)
 
 			if (!is_gone(engine, conn, event))
 				continue;
-			if (conn->phase == CONN_LIVE)
+			if (conn->phase == CONN_LIVE || engine->timers_told)
 				note_unseen(engine, conn);
 			engine_give_up(engine, conn);
 		}

@@ -437,6 +437,7 @@ void verdict_fill(const struct conn *conn, struct report_conn *report)
 		report->reset_reason = conn->reset_reason;
 	report->error = conn->error;
 	report->incomplete = conn->incomplete;
+	report->interim = false;
 	fill_times(conn, report);
 	fill_states(conn, report);
 	fill_stats(conn, report);

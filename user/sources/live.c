@@ -20,6 +20,7 @@
 #include "base/map.h"
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
+#include "sources/ringpos.h"
 #include "sources/scanner.h"
 #include "sources/watching.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
@@ -37,12 +38,15 @@
  */
 #define AUDIT_PAUSE_NS (60 * SEC)
 #define AUDIT_SHARE 1000
+#define DRAIN_TRIES 1000 /* of a millisecond */
 #define CLOCK_DRIFT_NS ((int64_t)MS)
 #define FILL_MARK_SHARE 4 /* wake at a quarter */
 
 struct live {
 	struct connlife_bpf *skel;
 	struct ring_buffer *ring;
+	struct ringpos ringpos;
+	unsigned long written_at_scan; /* position of the ring when the last scan was over */
 	struct bpf_link *sockets_link, *files_link;
 	struct bpf_link *destroy_link; /* from the first loss on */
 	struct watching *watching; /* NULL where no interface is watched */
@@ -235,6 +239,7 @@ static void scan_if_due(struct live *live, uint64_t now)
 	live->repair_due = false;
 	live->holders_due = false;
 	scan(live, why);
+	live->written_at_scan = ringpos_written(&live->ringpos);
 	live->scanned = true;
 	took = clock_ns(CLOCK_MONOTONIC) - now;
 	live->next_repair_ns = now + took * REPAIR_SHARE + REPAIR_PAUSE_NS;
@@ -267,6 +272,27 @@ static void wait_for_events(struct live *live)
 		poll(fds, 2, IDLE_WAIT_MS);
 }
 
+/*
+ * The end of a scan may only be told when all is told that happened before: else
+ * what closed meanwhile were taken for gone without a word. Bounded: a writer
+ * that never goes on would be a fault of the kernel.
+ */
+static int consume(struct live *live)
+{
+	int got = ring_buffer__consume(live->ring);
+
+	for (int i = 0;
+	     i < DRAIN_TRIES && got >= 0 && !ringpos_is_read(&live->ringpos, live->written_at_scan);
+	     i++) {
+		int more;
+
+		poll(NULL, 0, 1);
+		more = ring_buffer__consume(live->ring);
+		got = more < 0 ? more : got + more;
+	}
+	return got;
+}
+
 uint64_t live_poll(struct live *live, event_taker take, void *ctx)
 {
 	uint64_t now;
@@ -280,7 +306,7 @@ uint64_t live_poll(struct live *live, event_taker take, void *ctx)
 	tell_clock(live);
 	watching_follow(live->watching);
 	scan_if_due(live, now);
-	got = ring_buffer__consume(live->ring);
+	got = consume(live);
 	if (got < 0 && got != -EINTR) {
 		log_line("can't read the ring buffer: %s", strerror(-got));
 		return 0;
@@ -351,6 +377,9 @@ static int start(struct live *live)
 		ring_buffer__new(bpf_map__fd(live->skel->maps.events), on_ring_event, live, NULL);
 	if (!live->ring)
 		return -errno;
+	err = ringpos_open(&live->ringpos, bpf_map__fd(live->skel->maps.events));
+	if (err)
+		return err;
 	/* hooks first, scan second: nothing falls between them */
 	err = connlife_bpf__attach(live->skel);
 	if (!err)
@@ -401,11 +430,17 @@ void live_tell_segments(const struct live *live)
 	watching_tell(live->watching, live->skel);
 }
 
+bool live_count_segments(const struct live *live, uint64_t by_flag[6])
+{
+	return watching_count(live->watching, live->skel, by_flag);
+}
+
 void live_close(struct live *live)
 {
 	if (!live)
 		return;
 	watching_stop(live->watching);
+	ringpos_close(&live->ringpos);
 	ring_buffer__free(live->ring);
 	bpf_link__destroy(live->sockets_link);
 	bpf_link__destroy(live->files_link);

@@ -51,6 +51,9 @@ void live_look_again(struct live *live, bool with_holders);
 /* Says how many segments each watched interface received, by flag. */
 void live_tell_segments(const struct live *live);
 
+/* The same of all of them together, by bit of RFC 9293 3.1. False where none is watched. */
+bool live_count_segments(const struct live *live, uint64_t by_flag[6]);
+
 /*
  * Waits at most 0.1 s for events and gives all that came, EV_CLOCK and
  * EV_LOST where they are due. The first one does not wait but scans what is

@@ -160,6 +160,29 @@ void watching_tell(const struct watching *watching, const struct connlife_bpf *s
 	free(telling.values);
 }
 
+bool watching_count(const struct watching *watching, const struct connlife_bpf *skel,
+		    uint64_t by_flag[6])
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct telling telling = { bpf_map__fd(skel->maps.segment_counters),
+				   cpus > 0 ? (unsigned int)cpus : 1, NULL };
+
+	if (!watching || !watching->packets)
+		return false;
+	telling.values = calloc(telling.cpus, sizeof(*telling.values));
+	if (!telling.values)
+		return false;
+	memset(by_flag, 0, 6 * sizeof(*by_flag));
+	for (unsigned int i = 0; i < SEGMENT_COUNTERS; i++) {
+		uint64_t count = count_of(&telling, i >> 6, i & 63);
+
+		for (unsigned int bit = 0; bit < 6; bit++)
+			by_flag[bit] += i >> bit & 1 ? count : 0;
+	}
+	free(telling.values);
+	return true;
+}
+
 void watching_stop(struct watching *watching)
 {
 	int home;

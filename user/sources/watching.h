@@ -24,6 +24,10 @@ void watching_follow(struct watching *watching);
 /* Says of each interface how many segments came, by flag. */
 void watching_tell(const struct watching *watching, const struct connlife_bpf *skel);
 
+/* All of them, by flag, also on interfaces that are gone. False where nothing is watched. */
+bool watching_count(const struct watching *watching, const struct connlife_bpf *skel,
+		    uint64_t by_flag[6]);
+
 void watching_stop(struct watching *watching);
 
 #endif

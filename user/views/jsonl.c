@@ -212,6 +212,10 @@ void jsonl_conn(struct text *text, const struct view_clock *clock, const struct 
 	struct json json;
 
 	begin_line(&json, text);
+	if (conn->interim) {
+		json_key(&json, "interim");
+		json_bool(&json, true);
+	}
 	time_field(&json, "start", clock, conn->start_ns);
 	time_field(&json, "end", clock, conn->end_ns);
 	id_field(&json, "cookie", conn->cookie);

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""connlife export: its file is always whole, its records too, and nothing makes it wait."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+
+from exported import (  # noqa: F401: two are fixtures
+    FILE, Export, directory, end_one, family, make_pair, ours, parse, records_of, series)
+from load import run_storm
+from netlab import eventually, reset_close, run
+from stage import read_reset
+from tracer import finished
+
+
+@contextlib.contextmanager
+def small_disk(path, size):
+    run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", str(path)])
+    try:
+        yield
+    finally:
+        run(["umount", str(path)])
+
+
+def said(tracer, what):
+    return sum(what in line for line in tracer.stderr().splitlines())
+
+
+def test_full_disk(lab, ours, trace, directory):
+    """The former file stays whole; said once, and once more when it works again."""
+    with small_disk(directory, 256):
+        export = Export(trace, directory, *ours)
+        before = export.fresh()
+        filler = directory / "filler"
+        with open(filler, "wb") as file, contextlib.suppress(OSError):
+            file.write(b"x" * 262144)
+        eventually(lambda: said(export.tracer, "No space left"), "the complaint")
+        time.sleep(2.5)
+        assert said(export.tracer, "No space left") == 1
+        found = export.read()
+        assert set(found) == set(before)
+        assert sorted(os.listdir(directory)) == [FILE, "filler"]
+        filler.unlink()
+        after = export.fresh()
+        assert after[series("connlife_textfile_write_errors_total")] >= 2
+        assert said(export.tracer, "is written again") == 1
+        finished(export.tracer)
+
+
+def test_directory_goes_and_comes(lab, ours, trace, directory):
+    os.rmdir(directory)
+    export = Export(trace, directory, *ours)
+    assert said(export.tracer, "No such file") == 1
+    os.mkdir(directory)
+    export.fresh()
+    assert said(export.tracer, "is written again") == 1
+    shutil.rmtree(directory)
+    eventually(lambda: said(export.tracer, "No such file") == 2, "the second complaint")
+    time.sleep(2.5)
+    assert said(export.tracer, "No such file") == 2
+    os.mkdir(directory)
+    found = export.fresh()
+    assert found[series("connlife_textfile_write_errors_total")] >= 3
+    finished(export.tracer)
+
+
+def test_killed(ours, trace, directory):
+    """What a run left that was killed is whole, and the next one tidies up."""
+    first = Export(trace, directory, *ours, name="first")
+    first.tracer.stop(signal.SIGKILL)
+    (directory / (FILE + ".tmp")).write_text("half a fi")
+    parse((directory / FILE).read_text())
+    second = Export(trace, directory, *ours, name="second")
+    found = second.fresh()
+    assert found[series("connlife_build_info", version="0.1.0")] == 1
+    assert oct(os.stat(directory / FILE).st_mode & 0o7777) == "0o644"
+    assert os.listdir(directory) == [FILE]
+    finished(second.tracer)
+
+
+def test_kept_at_stop(lab, ours, trace, directory):
+    export = Export(trace, directory, "--at-stop", "keep", *ours)
+    end_one(lab)
+    finished(export.tracer)
+    found = export.read()
+    assert family(found, "connlife_connections_opened_total") == {
+        (("role", "client"),): 1, (("role", "server"),): 1}
+    assert os.listdir(directory) == [FILE]
+
+
+# ---- records ----
+
+
+def test_hangup(lab, ours, trace, directory, tmp_path):
+    """After SIGHUP a new file is there, and the records before are in the one renamed away."""
+    path, old = tmp_path / "a.json", tmp_path / "a.json.1"
+    export = Export(trace, directory, "--json", str(path), *ours)
+    end_one(lab)
+    eventually(lambda: path.read_bytes().count(b"\n") == 2, "two records")
+    path.rename(old)
+    os.kill(export.tracer.pid, signal.SIGHUP)
+    eventually(path.exists, "a new file")
+    end_one(lab)
+    eventually(lambda: path.read_bytes().count(b"\n") == 2, "two records more")
+    assert {one["role"] for one in records_of(old)} == {"client", "server"}
+    assert {one["closed"] for one in records_of(path)} == {"rst_sent", "rst_received"}
+    assert not any("interim" in one for one in records_of(path))
+    assert oct(os.stat(path).st_mode & 0o7777 | 0o200) == "0o644"
+    finished(export.tracer)
+
+
+def test_full_disk_of_records(lab, ours, trace, directory, tmp_path):
+    """Never half a record in the file; what waits is written when there is room again."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, 64):
+        path = disk / "a.json"
+        export = Export(trace, directory, "--json", str(path), *ours)
+        (disk / "filler").write_bytes(b"x" * 32768)
+        run_storm(lab.s, 100)
+        eventually(lambda: said(export.tracer, "No space left"), "the complaint")
+        assert path.read_bytes().endswith(b"}\n")
+        stored = len(records_of(path))
+        assert 0 < stored < 100, "those of servers and of clients are some hundred bytes each"
+        (disk / "filler").unlink()
+        eventually(lambda: len(path.read_bytes()) > 40000, "more of them")
+        assert len(records_of(path)) > stored
+        assert said(export.tracer, "No space left") <= 2
+        export.tracer.stop()
+
+
+def test_fifo(lab, ours, trace, directory, tmp_path):
+    """Nobody reads, then somebody slowly: the tracer goes on, and a reader gets whole records."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    export = Export(trace, directory, "--json", str(path), *ours)
+    run_storm(lab.s, 6000)  # 6,000 records of servers: some 6 MB
+    found = export.fresh()
+    dropped = found[series("connlife_json_records_dropped_total")]
+    assert found[series("connlife_connections_opened_total", role="server")] >= 5900
+    assert dropped > 0
+    assert said(export.tracer, "nobody reads it") == 1
+    assert said(export.tracer, "records are dropped") == 1
+    lines = b""
+    with open(path, "rb", buffering=0) as fifo:
+        for _ in range(40):
+            lines += fifo.read(4096) or b""
+            time.sleep(0.02)
+        export.fresh()  # it writes while it waits for the reader
+        deadline = time.monotonic() + 20
+        while lines.count(b"\n") < 1500 and time.monotonic() < deadline:
+            lines += fifo.read(1 << 20) or b""
+    whole = [json.loads(line) for line in lines[:lines.rfind(b"\n")].splitlines()]
+    assert len(whole) >= 1500
+    assert {one["role"] for one in whole} <= {"server", "client"}
+    export.tracer.stop()
+
+
+def test_interim(lab, ours, trace, directory, tmp_path):
+    """A life longer than that is told on the way, marked; a short one only at its end."""
+    path = tmp_path / "a.json"
+    old = make_pair(lab, 81)
+    export = Export(trace, directory, "--json", str(path), "--interim", "1s", *ours)
+    pair = make_pair(lab)
+    pair.say(100)
+    pair.answer(7)
+
+    def interim(lport, rport):
+        return [one for one in records_of(path) if one.get("interim") and
+                (one["lport"], one["rport"]) == (lport, rport)]
+
+    eventually(lambda: len(interim(pair.cport, 80)) >= 2 and len(interim(81, old.cport)) >= 2,
+               "interim records", 20)
+    record = interim(pair.cport, 80)[-1]
+    assert (record["role"], record["opened"]) == ("client", "handshake")
+    assert record["closed"] is None and record["end"] is None and record["duration_ns"] is None
+    assert (record["tx_bytes"], record["rx_bytes"]) == (100, 7)
+    assert record["complete"] and record["pid"] == os.getpid()
+    assert [one["state"] for one in record["states"]] == ["SYN_SENT", "ESTABLISHED"]
+    assert interim(81, old.cport)[-1]["incomplete_because"] == ["preexisting"]
+    reset_close(pair.client)
+    read_reset(pair.server)
+    pair.server.close()
+
+    def ends():
+        return [one for one in records_of(path) if "interim" not in one]
+
+    eventually(lambda: len(ends()) == 2, "the records of the end")
+    assert {one["closed"] for one in ends()} == {"rst_sent", "rst_received"}
+    old.client.close()
+    old.server.close()
+    finished(export.tracer)
+
+
+# ---- systemd ----
+
+
+def test_notify(ours, trace, directory, tmp_path, monkeypatch):
+    """READY after the first file, signs of life in time, STOPPING at the end."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        listener.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        export = Export(trace, directory, *ours, ready=False)
+        first = listener.recv(4096).decode()
+        if "READY=1" not in first:
+            first = listener.recv(4096).decode()
+        assert "READY=1" in first and "STATUS=" in first
+        assert os.path.exists(export.path)
+        signs, deadline = 0, time.monotonic() + 3
+        while time.monotonic() < deadline:
+            signs += listener.recv(4096) == b"WATCHDOG=1"
+        assert 4 <= signs <= 8, signs
+        export.tracer.stop(signal.SIGTERM)
+        listener.settimeout(1)
+        last = b""
+        while b"STOPPING=1" not in last:
+            last = listener.recv(4096)
