@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from netlab import DEVICE, remove_stale  # noqa: E402
 from stage import Lab  # noqa: E402
-from tracer import PROGRAM, Tracer, Watch, kernel_hides_hooks  # noqa: E402
+from tracer import PROGRAM, Tracer, kernel_hides_hooks  # noqa: E402
+from watching import Watch  # noqa: E402
 from wire import Tap  # noqa: E402
 from world import World  # noqa: E402
 
@@ -121,9 +122,9 @@ def trace(tmp_path):
 
 
 @pytest.fixture
-def watch(lab, trace):
+def watch(lab, trace, tmp_path):
     """watch(way, *arguments) starts connlife in both namespaces of the lab."""
-    return lambda way, *arguments: Watch(lab, trace, way, arguments)
+    return lambda way, *arguments: Watch(lab, trace, way, arguments, str(tmp_path))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from expect import SECOND, AtLeast, OneOf, Range, parse_time
 from netlab import (PURE_ACK, SYN, SYNACK, TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_SENT, reset_close,
                     tcp_state, wait_state)
 from stage import PORT, Pair, close_client_first
-from tracer import OTHER_WAYS, SOME_WAYS, WAYS
+from watching import OTHER_WAYS, SOME_WAYS, WAYS
 from wire import ACK, RST, WINDOW, send_segment
 from wire import SYN as SYN_FLAG
 

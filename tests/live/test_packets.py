@@ -22,8 +22,9 @@ from netlab import (CLIENT4, DEVICE, SERVER4, TCP_CLOSE, eventually, read_exactl
                     reset_close, run, wait_state)
 from stage import PORT, Lab, close_client_first, read_end, read_reset
 from test_command_line import one_line, programs_of
-from tracer import SOME_WAYS, WAYS, finished, run_program
+from tracer import finished, run_program
 from tun import Tun
+from watching import SOME_WAYS, WAYS
 from wire import ACK, FIN, PSH, RST, SYN, URG, SynMaker, send_frames
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"ipv{way[0]}-{way[1]}")

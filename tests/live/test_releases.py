@@ -13,7 +13,7 @@ from netlab import (ANY_TCP, FIN, PURE_ACK, TCP_CLOSE, TCP_FIN_WAIT2, disconnect
                     reset_close, wait_state)
 from stage import (DELAYED_ACK_S, Pair, close_client_first, close_server_first, read_end,
                    read_reset)
-from tracer import OTHER_WAYS, SOME_WAYS, WAYS
+from watching import OTHER_WAYS, SOME_WAYS, WAYS
 from wire import FIN as FIN_FLAG
 from wire import RST
 
