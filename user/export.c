@@ -293,8 +293,9 @@ static bool export_finish(void *ctx, uint64_t now_ns)
 	if (!export->options->textfile)
 		return true;
 	if (export->options->at_stop == AT_STOP_KEEP) {
-		write_file(
-			export); /* the counters of the end; what was there, as of the last look */
+		/* the counters of the end; what was there, as of the last look */
+		export->self.is_stopped = true;
+		write_file(export);
 	} else {
 		err = textfile_remove(&export->file);
 		if (err && err != -ENOENT && err != -ENOTDIR)

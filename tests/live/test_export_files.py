@@ -84,8 +84,10 @@ def test_killed(ours, trace, directory):
 def test_kept_at_stop(lab, ours, trace, directory):
     export = Export(trace, directory, "--at-stop", "keep", *ours)
     end_one(lab)
+    assert export.fresh()[series("connlife_running")] == 1
     finished(export.tracer)
     found = export.read()
+    assert found[series("connlife_running")] == 0
     assert family(found, "connlife_connections_opened_total") == {
         (("role", "client"),): 1, (("role", "server"),): 1}
     assert os.listdir(directory) == [FILE]

@@ -99,6 +99,12 @@ static void build_info(struct file *file, const struct family *family)
 	prom_u64(&file->prom, 1);
 }
 
+static void running(struct file *file, const struct family *family)
+{
+	prom_series(&file->prom, family->name, "", NULL);
+	prom_u64(&file->prom, !file->self->is_stopped);
+}
+
 static void cgroup_connections(struct file *file, const struct family *family)
 {
 	put_names(file, family, "cgroup", file->metrics->cgroups);
@@ -324,6 +330,9 @@ static const struct family families[] = {
 	{ "connlife_retransmitted_segments_total", "counter",
 	  "Segments with these flags that were sent again, of connections that ended.",
 	  retransmitted_segments, 0 },
+	{ "connlife_running", "gauge",
+	  "1; 0 in the file that an exporter leaves when it is stopped (--at-stop keep).", running,
+	  0 },
 	{ "connlife_segments_received_total", "counter",
 	  "Segments with this flag that the watched interfaces received.", segments_received, 0 },
 	{ "connlife_sent_bytes_total", "counter",

@@ -22,6 +22,7 @@ struct prom_self {
 	int64_t start_ns; /* since 1970-01-01 UTC; and below */
 	int64_t write_ns;
 	const char *version;
+	bool is_stopped; /* the last file of a run that ended in order */
 };
 
 /* A whole file, sorted by name. Text must be empty. */
