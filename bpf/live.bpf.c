@@ -31,19 +31,33 @@ char LICENSE[] SEC("license") = "GPL";
 
 __u64 nested_told; /* transitions that nested_set_state told */
 
-/* Whether inet_sock_set_state is at work on this CPU, and was interrupted. */
+/*
+ * The step that inet_sock_set_state took last on this CPU, for its twin: one of
+ * a task, which holds the socket's lock, and one of a softirq, which may have
+ * interrupted it but is not interrupted by another.
+ */
+struct last_step {
+	__u64 sock[2];
+	__u32 states[2]; /* 0: none */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
-} busy_map SEC(".maps");
+	__type(value, struct last_step);
+} last_steps SEC(".maps");
 
-static __always_inline __u32 *this_cpu_busy(void)
+static __always_inline struct last_step *this_cpu_step(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&busy_map, &zero);
+	return bpf_map_lookup_elem(&last_steps, &zero);
+}
+
+static __always_inline __u32 states_of(int old, int new)
+{
+	return 1U << 16 | (__u32)(old & 0xff) << 8 | (new & 0xff);
 }
 
 static __always_inline void note_listener(const struct sock *sk)
@@ -246,30 +260,38 @@ static __always_inline void on_set_state(const struct sock *sk, int old, int new
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
 {
-	__u32 *busy = this_cpu_busy();
+	struct last_step *last = this_cpu_step();
+	int is_task = sk->sk_lock.owned == 1;
 
-	if (!busy)
+	if (!last)
 		return 0;
-	*busy = 1;
+	*(volatile __u64 *)&last->sock[is_task] = (__u64)sk;
+	last->states[is_task] = states_of(old, new);
 	on_set_state(sk, old, new);
-	*busy = 0;
 	return 0;
 }
 
 /*
  * The kernel does not run a program inside itself: a transition in a softirq
  * that interrupts the program above on this CPU would be lost. This second one
- * is there for it and for nothing else. To hold interrupts meanwhile (kfuncs of
+ * is there for it and for nothing else: it runs after the one above, and tells
+ * the step if that one did not take it. To hold interrupts meanwhile (kfuncs of
  * 6.14) costs less, but they must be let go inside the program: what waited then
  * interrupts it there, and more is lost.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int new)
 {
-	__u32 *busy = this_cpu_busy();
+	struct last_step *last = this_cpu_step();
+	int is_task = sk->sk_lock.owned == 1;
+	volatile __u64 sock = (__u64)sk;
 
-	if (!busy || !*(volatile __u32 *)busy)
+	if (!last)
 		return 0;
+	if (last->states[is_task] == states_of(old, new) && last->sock[is_task] == sock) {
+		last->states[is_task] = 0;
+		return 0;
+	}
 	__sync_fetch_and_add(&nested_told, 1);
 	on_set_state(sk, old, new);
 	return 0;

@@ -129,8 +129,8 @@ static uint64_t misses_of(const struct bpf_program *program)
 
 /*
  * Hooks that the kernel left out because they were at work on the same CPU.
- * Those of inet_sock_set_state are told by its twin, but for a moment at its
- * first and last instructions. The misses are read first: never too many.
+ * Those of inet_sock_set_state are told by its twin, unless that was left out
+ * too. The misses are read first: never too many.
  */
 static void count_misses(struct live *live)
 {
