@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SHAREDIR ?= $(PREFIX)/share/connlife
+COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 
 BUILD := build
 CC ?= gcc
@@ -41,7 +42,16 @@ ALL_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 endif
 
-FUZZ_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+# libFuzzer is clang's, whatever the rest is built with; SAN=1 adds nothing to it.
+FUZZ_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-Wno-unused-function -Itests/fuzz
+# Small tables are made fast, and are full soon.
+FUZZ_CFLAGS += -DCHUNK_CONNS=8 -DHALFOPEN_MAX=16 -DSTRANGERS_MAX=32 -DMAP_FIRST_SLOTS=16
+# jansson, which reads there what is written, has functions of these names too.
+FUZZ_CFLAGS += -Djson_string=connlife_json_string -Djson_null=connlife_json_null
+# Comparisons of input bytes lead libFuzzer to new paths in what reads, not in what writes.
+FUZZ_COVERAGE :=
+FUZZ_LIBS := -ljansson
 
 ifeq ($(V),)
 Q := @
@@ -50,7 +60,7 @@ endif
 
 # The pure parts and the views: all that unit tests may link, no libbpf in it.
 PURE := $(wildcard user/base/*.c user/core/*.c user/views/*.c) user/sources/recording.c \
-	user/textfile.c user/jsonfile.c
+	user/sources/proctext.c user/textfile.c user/jsonfile.c
 REST := $(wildcard user/sources/*.c user/*.c)
 PURE_OBJS := $(PURE:%.c=$(BUILD)/%.o)
 REST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(PURE),$(REST)))
@@ -58,6 +68,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJS := $(PURE:user/%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/options.o
 FUZZ_RUNS ?= 10000000
 SKEL := $(BUILD)/connlife.skel.h
 
@@ -68,11 +79,15 @@ help:
 	@echo "sudo make run    install what is missing, build, trace this host (ARGS='life -x')"
 	@echo "sudo make demo   a dozen real connections in two network namespaces, and their lives"
 	@echo "sudo make test   install what is missing, build, run all tests"
+	@echo "sudo make test-kernels   boots Debian's kernels from 5.10 on in QEMU and looks there"
 	@echo "make unit        the tests that need neither root nor a kernel"
-	@echo "make fuzz        random frames for the parser (FUZZ_RUNS=$(FUZZ_RUNS)), with sanitizers"
+	@echo "make fuzz        libFuzzer on every reader and writer (FUZZ_RUNS=$(FUZZ_RUNS), FUZZ='parse json')"
 	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
 	@echo "make check       the direction of includes and the format of the code"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
+	@echo "make deb         a Debian package, in $(BUILD)/deb"
+	@echo "sudo make test-deb   builds it, judges it with lintian, installs it in a clean Debian"
+	@echo "make completion  the tests of the completion for bash"
 	@echo "make install     to PREFIX ($(PREFIX)), below DESTDIR if set"
 	@echo "make clean       remove build/"
 	@echo "TUI=0            builds without the command top, which needs ncurses"
@@ -104,7 +119,7 @@ $(BUILD)/user/%.o: user/%.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The skeleton is made, not found: who includes it must wait for it the first time.
-$(BUILD)/user/sources/live.o $(BUILD)/user/sources/probe.o $(BUILD)/user/sources/watching.o: | $(SKEL)
+$(patsubst %,$(BUILD)/user/sources/%.o,live probe watching variants): | $(SKEL)
 
 $(BUILD)/connlife: $(PURE_OBJS) $(REST_OBJS)
 	$(call say,LINK,$@)
@@ -119,21 +134,56 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(PURE_OBJS) -lcmocka
 
+# The virtual machines have no libraries but those of connlife.
+$(BUILD)/tests/kernels/acts: tests/kernels/acts.c $(BUILD)/flags
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -O2 -static -o $@ $<
+
+$(BUILD)/tests/kernels/relocate: tests/kernels/relocate.c $(PURE_OBJS) \
+		$(patsubst %,$(BUILD)/user/sources/%.o,variants kernel) $(BUILD)/flags | $(SKEL)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(LIBS)
+
 $(BUILD)/tests/kernel/%: tests/kernel/%.c $(BUILD)/flags | $(SKEL)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBS) -lcmocka
 
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/flags
+$(BUILD)/fuzz/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS)' > $@
+
+$(BUILD)/fuzz/%.o: user/%.c $(BUILD)/fuzz/flags
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(FUZZ_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $<
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(FUZZ_COVERAGE) -MMD -MP -c $< -o $@
+
+FUZZ_WRITERS := $(addprefix $(BUILD)/tests/fuzz/fuzz_,json tables prom metrics drawings top)
+$(BUILD)/fuzz/base/%.o $(BUILD)/fuzz/views/%.o $(FUZZ_WRITERS): private FUZZ_COVERAGE := \
+	-fno-sanitize-coverage=trace-cmp,indirect-calls
+
+$(BUILD)/fuzz/pure.a: $(FUZZ_OBJS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The words of argp are wrapped: they end the program.
+$(BUILD)/tests/fuzz/fuzz_options: private FUZZ_LIBS := -Wl,--wrap=argp_parse,--wrap=argp_error,--wrap=argp_state_help
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/pure.a $(BUILD)/fuzz/flags
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_COVERAGE) -MMD -MP -o $@ $< \
+		$(BUILD)/fuzz/pure.a $(FUZZ_LIBS)
 
 unit: $(UNIT_TESTS)
 	@for test in $(abspath $(UNIT_TESTS)); do $$test || exit 1; done
 
-fuzz: $(FUZZERS)
-	@for fuzzer in $(abspath $(FUZZERS)); do $$fuzzer $(FUZZ_RUNS) || exit 1; done
+# What is found lies in BUILD/corpus, and what breaks something too.
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
+	@for target in $(FUZZ); do tests/fuzz/run $(BUILD) $$target -runs=$(FUZZ_RUNS) || exit 1; done
 
 # As root: what is missing is installed first, then make starts over with it in place.
 setup:
@@ -152,6 +202,13 @@ test:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory all unit $(KERNEL_TESTS) $(FUZZERS) $(BUILD)/load
 	@tests/run $(BUILD)
+
+# One connlife in virtual machines with Debian's kernels from 5.10 on (SUITES="bullseye sid").
+test-kernels:
+	@tools/setup build kernels
+	@$(MAKE) --no-print-directory all $(BUILD)/load $(BUILD)/tests/kernels/acts \
+		$(BUILD)/tests/kernels/relocate
+	@tests/kernels/run $(BUILD) $(SUITES)
 
 # Alerts, dashboard and unit: needs neither root nor a kernel.
 rules:
@@ -177,11 +234,33 @@ install: all
 		$(DESTDIR)$(SHAREDIR)/systemd
 	install -m 0644 tools/prometheus/*.yml $(DESTDIR)$(SHAREDIR)/prometheus
 	install -m 0644 tools/grafana/connlife.json $(DESTDIR)$(SHAREDIR)/grafana
+	install -D -m 0644 tools/completion/connlife.bash $(DESTDIR)$(COMPDIR)/connlife
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/connlife $(DESTDIR)$(PREFIX)/share/man/man8/connlife.8
-	rm -f $(DESTDIR)$(UNITDIR)/connlife.service
+	rm -f $(DESTDIR)$(UNITDIR)/connlife.service $(DESTDIR)$(COMPDIR)/connlife
 	rm -rf $(DESTDIR)$(SHAREDIR)
+
+# The tree as Debian's tools want it: a copy, with debian/ in it.
+DEBTREE := $(BUILD)/deb/connlife-$(VERSION)
+deb:
+	@tools/setup build deb
+	@grep -qF 'connlife ($(VERSION))' tools/debian/changelog || \
+		{ echo "tools/debian/changelog tells nothing of version $(VERSION)" >&2; exit 1; }
+	rm -rf $(BUILD)/deb
+	mkdir -p $(DEBTREE)
+	tar -c --exclude=__pycache__ Makefile README.md LICENSE bpf user vmlinux tests tools | \
+		tar -x -C $(DEBTREE)
+	cp -r tools/debian $(DEBTREE)/debian
+	cd $(DEBTREE) && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS dpkg-buildpackage -b -us -uc
+	@ls -l $(BUILD)/deb/*.deb
+
+test-deb:
+	@tools/setup build deb
+	@tests/deb
+
+completion: all
+	@tests/completion $(BUILD)/connlife
 
 clean:
 	rm -rf $(BUILD)
@@ -189,5 +268,5 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit fuzz setup run demo test check rules bench install uninstall clean FORCE
+.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench install uninstall deb test-deb completion clean FORCE
 .DELETE_ON_ERROR:

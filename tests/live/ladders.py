@@ -6,6 +6,7 @@ and how many segments carried the data.
 
 CONNLIFE_LADDERS=update writes them anew; look at the difference before you keep it.
 """
+import itertools
 import os
 import re
 import time
@@ -37,7 +38,14 @@ def _mask(block, version):
     text = heading + "\n" + rest
     for pattern, mask in MASKS:
         text = re.sub(pattern, mask, text)
-    return "\n".join(_without_forgery(line) for line in re.sub(r"~+", "~", text).splitlines())
+    lines = [_without_forgery(line) for line in re.sub(r"~+", "~", text).splitlines()]
+    return "\n".join(_without_order_of_timers(lines))
+
+
+def _without_order_of_timers(lines):
+    """What both ends repeat meanwhile, how often and in which order, their timers decide."""
+    for is_repeated, run in itertools.groupby(lines, lambda line: " again " in line):
+        yield from sorted(set(run)) if is_repeated else run
 
 
 def _without_forgery(line):

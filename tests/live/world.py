@@ -86,6 +86,9 @@ class World:
             if status:
                 raise RuntimeError(f"connlife ended with {status}: {tracer.stderr()}")
             self._records[is_whole] = tracer.records()
+        # each namespace makes every later look at the sockets of this host dearer
+        for lab in self._labs.values():
+            lab.end()
 
     def _awaits(self, told):
         """Whether --whole has still to tell of a scenario; told counts records by namespace."""

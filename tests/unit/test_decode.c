@@ -162,6 +162,24 @@ static void test_headers(void **ctx)
 	}
 }
 
+/* A time that no clock ever shows: sums and differences of times must fit into 64 bits. */
+static void test_times(void **ctx)
+{
+	static const uint64_t never[] = { INT64_MAX / 2 + 1, INT64_MAX, INT64_MAX + UINT64_C(1),
+					  UINT64_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		union any_event event = make_event(kinds[i].kind);
+
+		event.hdr.ts_ns = INT64_MAX / 2;
+		assert_true(decode_is_event(&event, kinds[i].size));
+		for (size_t j = 0; j < ARRAY_SIZE(never); j++) {
+			event.hdr.ts_ns = never[j];
+			assert_false(decode_is_event(&event, kinds[i].size));
+		}
+	}
+}
+
 /* What engine and views use as an index must be in range. */
 static void test_enumerations(void **ctx)
 {
@@ -187,8 +205,13 @@ static void test_enumerations(void **ctx)
 		assert_int_equal(decode_is_event(&event, decode_size(EV_STATE)), is_state);
 		event = make_event(EV_STATE);
 		event.state.sock.old_state = byte;
-		if (value >= ST_MAX)
-			assert_false(decode_is_event(&event, decode_size(EV_STATE)));
+		assert_int_equal(decode_is_event(&event, decode_size(EV_STATE)), is_state);
+		event = make_event(EV_OPEN);
+		event.open.sock.old_state = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_OPEN)), is_state);
+		event = make_event(EV_CLOSE);
+		event.close.sock.old_state = byte;
+		assert_int_equal(decode_is_event(&event, decode_size(EV_CLOSE)), is_state);
 		event = make_event(EV_CLOSE);
 		event.close.sock.owner_source = byte;
 		assert_int_equal(decode_is_event(&event, decode_size(EV_CLOSE)), is_owner);
@@ -350,10 +373,11 @@ static void test_refused(void **ctx)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),	       cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_headers),	       cmocka_unit_test(test_enumerations),
-		cmocka_unit_test(test_minisock_state), cmocka_unit_test(test_path),
-		cmocka_unit_test(test_noise),	       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_sizes),	     cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_headers),	     cmocka_unit_test(test_times),
+		cmocka_unit_test(test_enumerations), cmocka_unit_test(test_minisock_state),
+		cmocka_unit_test(test_path),	     cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);

@@ -83,6 +83,8 @@ static void test_strings(void **state)
 		{ "\b\t\n\f\r", "\"\\b\\t\\n\\f\\r\"" },
 		{ "\x01\x0b\x0e\x1b\x1f", "\"\\u0001\\u000b\\u000e\\u001b\\u001f\"" },
 		{ "\x7f", "\"\\u007f\"" },
+		{ "\xc2\x80 \xc2\x9b", "\"\\u0080 \\u009b\"" }, /* to a terminal, CSI */
+		{ "\xc2\x9f\xc2\xa0", "\"\\u009f\xc2\xa0\"" },
 		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7",
 		  "\"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7\"" },
 		{ "\xff", "\"\xef\xbf\xbd\"" },

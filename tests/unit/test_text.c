@@ -39,6 +39,18 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* NULL is for a failure only, also where nothing shall be written yet. */
+static void test_no_bytes(void **state)
+{
+	struct text empty = TEXT_INIT;
+
+	assert_non_null(text_room(&empty, 0));
+	text_mem(&empty, "", 0);
+	assert_false(empty.failed);
+	assert_int_equal(empty.len, 0);
+	text_free(&empty);
+}
+
 static void test_integers(void **state)
 {
 	static const uint64_t values[] = {
@@ -366,17 +378,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_integers),
-		TEST(test_fixed),
-		TEST(test_pad),
-		TEST(test_addresses),
-		TEST(test_every_byte_of_ipv4),
-		TEST(test_rfc3339),
-		TEST(test_clock),
-		TEST(test_visible),
-		TEST(test_utf8),
-		TEST(test_grows),
-		TEST(test_no_memory),
+		TEST(test_no_bytes), TEST(test_integers),  TEST(test_fixed),
+		TEST(test_pad),	     TEST(test_addresses), TEST(test_every_byte_of_ipv4),
+		TEST(test_rfc3339),  TEST(test_clock),	   TEST(test_visible),
+		TEST(test_utf8),     TEST(test_grows),	   TEST(test_no_memory),
 		TEST(test_nothing),
 	};
 

@@ -73,7 +73,7 @@ void json_key(struct json *json, const char *key)
 	json->comma = false;
 }
 
-/* One byte that can't stand in a string as it is. */
+/* One character up to U+009F that can't stand in a string as it is. */
 static void escape(struct text *out, char c)
 {
 	static const char letters[] = {
@@ -101,6 +101,12 @@ static bool is_plain(char c)
 	return byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\';
 }
 
+/* Of two bytes, U+0080 to U+009F: JSON may have them, a terminal takes them for commands. */
+static bool is_control(const char *str, size_t len)
+{
+	return len == 2 && (uint8_t)str[0] == 0xc2 && (uint8_t)str[1] < 0xa0;
+}
+
 void json_bytes(struct json *json, const char *str, size_t size)
 {
 	struct text *out = json->out;
@@ -119,7 +125,9 @@ void json_bytes(struct json *json, const char *str, size_t size)
 			len = 1;
 		} else {
 			len = text_utf8_len(str, size);
-			if (len)
+			if (is_control(str, len))
+				escape(out, str[1]);
+			else if (len)
 				text_mem(out, str, len);
 			else
 				text_str(out, REPLACEMENT);

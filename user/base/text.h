@@ -37,7 +37,7 @@ bool text_grow(struct text *text, size_t more);
  */
 static inline char *text_room(struct text *text, size_t size)
 {
-	if (text->failed || (text->cap - text->len < size && !text_grow(text, size)))
+	if (text->failed || (text->cap - text->len <= size && !text_grow(text, size)))
 		return NULL;
 	return text->data + text->len;
 }

@@ -40,6 +40,12 @@ static bool is_sock(const struct ev_sock *sock)
 	       sock->owner_source <= OWNER_CONNECT;
 }
 
+/* Of a transition: only what was found has no state before. */
+static bool is_step(const struct ev_sock *sock)
+{
+	return is_sock(sock) && sock->old_state > ST_NONE;
+}
+
 static bool is_family(const struct ev_tuple *tuple)
 {
 	return tuple->family == 4 || tuple->family == 6;
@@ -47,12 +53,12 @@ static bool is_family(const struct ev_tuple *tuple)
 
 static bool is_open(const struct ev_open *open)
 {
-	return is_sock(&open->sock) && is_family(&open->tuple);
+	return is_step(&open->sock) && is_family(&open->tuple);
 }
 
 static bool is_close(const struct ev_close *close)
 {
-	return is_sock(&close->sock) && close->sock.new_state == ST_CLOSE &&
+	return is_step(&close->sock) && close->sock.new_state == ST_CLOSE &&
 	       (!close->minisock || close->minisock_state == ST_TIME_WAIT ||
 		close->minisock_state == ST_FIN_WAIT2);
 }
@@ -83,13 +89,13 @@ bool decode_is_event(const void *data, size_t size)
 	const struct ev_hdr *hdr = data;
 
 	if (size < sizeof(*hdr) || hdr->version != EV_VERSION || hdr->size > size ||
-	    hdr->size != decode_size(hdr->kind) || !hdr->size)
+	    hdr->size != decode_size(hdr->kind) || !hdr->size || hdr->ts_ns > DECODE_TIME_MAX_NS)
 		return false;
 	switch (hdr->kind) {
 	case EV_OPEN:
 		return is_open(data);
 	case EV_STATE:
-		return is_sock(&((const struct ev_state *)data)->sock);
+		return is_step(&((const struct ev_state *)data)->sock);
 	case EV_CLOSE:
 		return is_close(data);
 	case EV_FOUND:

@@ -102,6 +102,13 @@ static bool is_same(const struct top_row *row, const struct top_row *before)
 	       (!row->cookie || !before->cookie || row->cookie == before->cookie);
 }
 
+static int64_t rate_of(int64_t counted, int64_t before, double seconds)
+{
+	double rate = counted > before ? ((double)counted - (double)before) / seconds : 0;
+
+	return rate < (double)INT64_MAX ? (int64_t)rate : INT64_MAX;
+}
+
 static void count_rates(struct top_row *row, const struct top_row *before)
 {
 	double seconds;
@@ -114,17 +121,22 @@ static void count_rates(struct top_row *row, const struct top_row *before)
 		return;
 	}
 	seconds = (double)(row->at_ns - before->at_ns) / NS_PER_SEC;
-	row->tx_rate =
-		(int64_t)((double)not_below_0(row->tx_counted - before->tx_counted) / seconds);
-	row->rx_rate =
-		(int64_t)((double)not_below_0(row->rx_counted - before->rx_counted) / seconds);
+	row->tx_rate = rate_of(row->tx_counted, before->tx_counted, seconds);
+	row->rx_rate = rate_of(row->rx_counted, before->rx_counted, seconds);
+}
+
+/* Of two that are known; what a recording counts may be any number. */
+static int64_t sum_of(int64_t one, int64_t other)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(one, other, &sum) ? INT64_MAX : sum;
 }
 
 static void add_known(int64_t *sum, int64_t count)
 {
-	if (count < 0)
-		return;
-	*sum = (*sum < 0 ? 0 : *sum) + count;
+	if (count >= 0)
+		*sum = sum_of(*sum < 0 ? 0 : *sum, count);
 }
 
 static void add_to_totals(struct top_totals *totals, const struct top_row *row)
@@ -225,7 +237,7 @@ void toplist_end(struct toplist *list)
 
 static int64_t sum_of_known(int64_t one, int64_t other)
 {
-	return one < 0 ? other : other < 0 ? one : one + other;
+	return one < 0 ? other : other < 0 ? one : sum_of(one, other);
 }
 
 int64_t top_row_bytes(const struct top_row *row)

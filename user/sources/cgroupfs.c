@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "sources/proctext.h"
 
 #define FILEID_KERNFS 0xfe /* include/linux/exportfs.h */
 
@@ -60,22 +61,6 @@ void cgroupfs_close(struct cgroupfs *cgroupfs)
 	free(cgroupfs);
 }
 
-/* What comes after the mount point; "/" for the mount point itself. */
-static const char *below_mount(const struct cgroupfs *cgroupfs, const char *path)
-{
-	size_t len = strlen(cgroupfs->mount);
-
-	if (strncmp(path, cgroupfs->mount, len) || (path[len] && path[len] != '/'))
-		return NULL;
-	return path[len] ? path + len : "/";
-}
-
-static void copy_cut(char *to, size_t size, const char *from)
-{
-	if (snprintf(to, size, "%s", from) >= (int)size)
-		strcpy(to + size - 4, "...");
-}
-
 int cgroupfs_path(const struct cgroupfs *cgroupfs, uint64_t id, char *path, size_t size)
 {
 	union {
@@ -98,17 +83,17 @@ int cgroupfs_path(const struct cgroupfs *cgroupfs, uint64_t id, char *path, size
 	if (len < 0)
 		return -errno;
 	full[len] = '\0';
-	below = below_mount(cgroupfs, full);
+	below = proctext_below(cgroupfs->mount, full);
 	if (!below)
 		return -ENOENT;
-	copy_cut(path, size, below);
+	proctext_copy_cut(path, size, below);
 	return 0;
 }
 
 int cgroupfs_find(const struct cgroupfs *cgroupfs, const char *text, __u64 *id, int *level,
 		  char *below, size_t size)
 {
-	const char *inside = below_mount(cgroupfs, text);
+	const char *inside = proctext_below(cgroupfs->mount, text);
 	char full[PATH_MAX], real[PATH_MAX];
 	struct stat st;
 
@@ -117,7 +102,7 @@ int cgroupfs_find(const struct cgroupfs *cgroupfs, const char *text, __u64 *id, 
 		return -ENAMETOOLONG;
 	if (!realpath(full, real) || stat(real, &st))
 		return -errno;
-	inside = below_mount(cgroupfs, real);
+	inside = proctext_below(cgroupfs->mount, real);
 	if (!inside || !S_ISDIR(st.st_mode))
 		return -ENOTDIR;
 	*id = st.st_ino;

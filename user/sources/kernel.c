@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "sources/proctext.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 
@@ -47,15 +48,12 @@ uint64_t kernel_symbol(const char *name)
 {
 	_cleanup_file_ FILE *file = fopen("/proc/kallsyms", "re");
 	_cleanup_free_ char *line = NULL;
-	unsigned long long address;
-	char symbol[128];
+	uint64_t address = 0;
 	size_t size = 0;
 
-	while (file && getline(&line, &size, file) > 0) {
-		if (sscanf(line, "%llx %*c %127s", &address, symbol) == 2 && !strcmp(symbol, name))
-			return address;
-	}
-	return 0;
+	while (!address && file && getline(&line, &size, file) > 0)
+		address = proctext_symbol(line, name);
+	return address;
 }
 
 uint64_t kernel_jiffy_ns(void)

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/map.h"
+#include "sources/proctext.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -67,24 +68,6 @@ static void add_processes(struct netns_set *set)
 	closedir(proc);
 }
 
-/* Octal escapes (\040) of mountinfo, in place. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	for (; *text; text++) {
-		if (text[0] == '\\' && isdigit((unsigned char)text[1]) && text[2] && text[3]) {
-			char digits[4] = { text[1], text[2], text[3], '\0' };
-
-			*out++ = (char)strtol(digits, NULL, 8);
-			text += 3;
-		} else {
-			*out++ = *text;
-		}
-	}
-	*out = '\0';
-}
-
 static void add_mounts(struct netns_set *set)
 {
 	_cleanup_file_ FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -93,23 +76,23 @@ static void add_mounts(struct netns_set *set)
 	size_t size = 0;
 
 	while (file && getline(&line, &size, file) > 0) {
-		if (!strstr(line, " - nsfs ") || !strstr(line, " net:["))
-			continue;
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", path) == 1) {
-			unescape(path);
+		if (proctext_netns_mount(line, path, sizeof(path)))
 			add_path(set, path);
-		}
 	}
 }
 
+/* Before 5.14 the inode stands in, here as in bpf/compat.bpf.h. */
 static uint64_t current_cookie(void)
 {
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
+	struct stat st;
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+	if (fd < 0)
 		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return stat("/proc/thread-self/ns/net", &st) ? 0 : st.st_ino;
 	return cookie;
 }
 
