@@ -94,6 +94,33 @@ static void test_too_many_bytes(void **ctx)
 	assert_int_equal(top_row_bytes(&row), INT64_MAX - 1);
 }
 
+/* A counter beyond all that there can be, less the SYN and the FIN in it. */
+static void test_counter_of_the_end(void **ctx)
+{
+	struct ev_tuple tuple = make_tuple(80, 81);
+	struct ev_waiting waiting = { .state = ST_FIN_WAIT2,
+				      .flags = EVF_DONE,
+				      .stats = { .bytes_acked = UINT64_C(1) << 63,
+						 .bytes_received = UINT64_MAX } };
+	struct report_now now = { .sock = 1,
+				  .tuple = &tuple,
+				  .role = ROLE_CLIENT,
+				  .state = ST_FIN_WAIT2,
+				  .since_ns = UNKNOWN_NS,
+				  .start_ns = UNKNOWN_NS,
+				  .waiting = &waiting };
+	struct toplist list;
+
+	toplist_init(&list);
+	toplist_begin(&list);
+	toplist_take(&list, &now);
+	toplist_end(&list);
+	assert_int_equal(list.len, 1);
+	assert_true(list.rows[0].tx_bytes == INT64_MAX - 1);
+	assert_true(list.rows[0].rx_bytes == INT64_MAX);
+	toplist_free(&list);
+}
+
 /* All of them within a nanosecond. */
 static void test_too_fast(void **ctx)
 {
@@ -123,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_synack_of_the_future),
 		cmocka_unit_test(test_waiting_for_ever),
 		cmocka_unit_test(test_too_many_bytes),
+		cmocka_unit_test(test_counter_of_the_end),
 		cmocka_unit_test(test_too_fast),
 	};
 

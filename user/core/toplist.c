@@ -73,23 +73,25 @@ static struct top_row *add_row(struct toplist *list)
 	return &list->rows[list->len++];
 }
 
-static int64_t not_below_0(int64_t count)
+/* What is left of a counter of the kernel, without so many that are no data. */
+static int64_t data_of(uint64_t count, unsigned int others)
 {
-	return count > 0 ? count : 0;
+	if (count <= others)
+		return 0;
+	count -= others;
+	return count > INT64_MAX ? INT64_MAX : (int64_t)count;
 }
 
 /* The kernel counts a SYN and a FIN as a byte each. */
 static void count_bytes(struct top_row *row, const struct ev_waiting *waiting)
 {
-	int64_t tx = (int64_t)waiting->stats.bytes_acked;
-	int64_t rx = (int64_t)waiting->stats.bytes_received;
+	unsigned int syn = row->role == ROLE_CLIENT || row->role == ROLE_BOTH;
+	unsigned int fin = waiting->state == ST_FIN_WAIT2;
 
-	tx -= row->role == ROLE_CLIENT || row->role == ROLE_BOTH;
-	tx -= waiting->state == ST_FIN_WAIT2;
-	rx -= !!(waiting->flags & EVF_DONE);
 	row->at_ns = waiting->hdr.ts_ns;
-	row->tx_counted = not_below_0(tx);
-	row->rx_counted = row->rx_bytes = not_below_0(rx);
+	row->tx_counted = data_of(waiting->stats.bytes_acked, syn + fin);
+	row->rx_counted = data_of(waiting->stats.bytes_received, !!(waiting->flags & EVF_DONE));
+	row->rx_bytes = row->rx_counted;
 	row->tx_bytes = row->role == ROLE_UNKNOWN && waiting->stats.bytes_acked ? UNKNOWN_COUNT
 										: row->tx_counted;
 	row->retrans = waiting->stats.retrans;
@@ -143,7 +145,7 @@ static void add_to_totals(struct top_totals *totals, const struct top_row *row)
 {
 	totals->conns++;
 	totals->states[row->state < ST_MAX ? row->state : ST_NONE]++;
-	totals->retrans += (uint64_t)not_below_0(row->retrans);
+	totals->retrans += row->retrans > 0 ? (uint64_t)row->retrans : 0;
 	add_known(&totals->tx_rate, row->tx_rate);
 	add_known(&totals->rx_rate, row->rx_rate);
 }
