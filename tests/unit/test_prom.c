@@ -65,6 +65,7 @@ static void test_zeros(void **state)
 	assert_line(
 		"connlife_connections_closed_total{role=\"both\",first=\"none\",how=\"none\"} 0");
 	assert_line("connlife_resets_total{direction=\"received\",reason=\"unknown\"} 0");
+	assert_line("connlife_segments_total{direction=\"rx\",flag=\"urg\"} 0");
 	assert_line("connlife_state_seconds_count{state=\"time_wait\"} 0");
 	assert_line("connlife_comm_connections{comm=\"other\",state=\"closing\"} 0");
 	assert_line("connlife_port_connections{port=\"80\",state=\"syn_sent\"} 0");

@@ -234,7 +234,8 @@ static void segments_received(struct file *file, const struct family *family)
 	static const char *const flags[] = { "fin", "syn", "rst", "psh", "ack", "urg" };
 
 	for (unsigned int bit = 0; bit < sizeof(flags) / sizeof(flags[0]); bit++) {
-		prom_series(&file->prom, family->name, "", "flag", flags[bit], NULL);
+		prom_series(&file->prom, family->name, "", "direction", "rx", "flag", flags[bit],
+			    NULL);
 		prom_u64(&file->prom, file->self->segments_received[bit]);
 	}
 }
@@ -333,7 +334,7 @@ static const struct family families[] = {
 	{ "connlife_running", "gauge",
 	  "1; 0 in the file that an exporter leaves when it is stopped (--at-stop keep).", running,
 	  0 },
-	{ "connlife_segments_received_total", "counter",
+	{ "connlife_segments_total", "counter",
 	  "Segments with this flag that the watched interfaces received.", segments_received, 0 },
 	{ "connlife_sent_bytes_total", "counter",
 	  "Bytes of applications that the other end acknowledged, of connections that ended.",
