@@ -25,40 +25,12 @@
 #include "found.bpf.h"
 #include "minisock.bpf.h"
 #include "segment.bpf.h"
+#include "steps.bpf.h"
 #include "story.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 __u64 nested_told; /* transitions that nested_set_state told */
-
-/*
- * The step that inet_sock_set_state took last on this CPU, for its twin: one of
- * a task, which holds the socket's lock, and one of a softirq, which may have
- * interrupted it but is not interrupted by another.
- */
-struct last_step {
-	__u64 sock[2];
-	__u32 states[2]; /* 0: none */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct last_step);
-} last_steps SEC(".maps");
-
-static __always_inline struct last_step *this_cpu_step(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&last_steps, &zero);
-}
-
-static __always_inline __u32 states_of(int old, int new)
-{
-	return 1U << 16 | (__u32)(old & 0xff) << 8 | (new & 0xff);
-}
 
 static __always_inline void note_listener(const struct sock *sk)
 {
@@ -115,7 +87,7 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 	open = reserve_event(sizeof(*open));
 	if (!open)
 		return;
-	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, bpf_get_socket_cookie((void *)sk));
+	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, draw_cookie(sk));
 	fill_sock(&open->sock, sk, old, new);
 	fill_owner(sk, note, step_owner(sk, old, new), &open->sock, &open->owner);
 	fill_tuple(&open->tuple, sk, tp, new);
@@ -211,7 +183,7 @@ static __always_inline bool is_stillborn(const struct sock *sk, const struct tcp
 static __always_inline void on_transition(const struct sock *sk, const struct tcp_sock *tp, int old,
 					  int new)
 {
-	struct sock_note *note = note_of(sk);
+	struct sock_note *note = kernel_has_sock_storage() ? note_of(sk) : make_note(sk);
 
 	if (old == ST_CLOSE || old == ST_SYN_RECV) {
 		if (old == ST_SYN_RECV && new == ST_CLOSE && is_stillborn(sk, tp))
@@ -257,12 +229,42 @@ static __always_inline void on_set_state(const struct sock *sk, int old, int new
 		on_transition(sk, tp, old, new);
 }
 
+static __always_inline int set_state_of_task(const struct sock *sk, int old, int new)
+{
+	struct task_step *last = this_task_step();
+
+	if (!last)
+		return 0;
+	*(volatile __u64 *)&last->sock = (__u64)sk;
+	last->states = states_of(old, new);
+	on_set_state(sk, old, new);
+	return 0;
+}
+
+static __always_inline int nested_state_of_task(const struct sock *sk, int old, int new)
+{
+	struct task_step *last = this_task_step();
+	volatile __u64 sock = (__u64)sk;
+
+	if (!last)
+		return 0;
+	if (last->states == states_of(old, new) && last->sock == sock) {
+		last->states = 0;
+		return 0;
+	}
+	__sync_fetch_and_add(&nested_told, 1);
+	on_set_state(sk, old, new);
+	return 0;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
 {
 	struct last_step *last = this_cpu_step();
 	int is_task = sk->sk_lock.owned == 1;
 
+	if (hooks_may_be_preempted() && is_task)
+		return set_state_of_task(sk, old, new);
 	if (!last)
 		return 0;
 	*(volatile __u64 *)&last->sock[is_task] = (__u64)sk;
@@ -286,6 +288,8 @@ int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int n
 	int is_task = sk->sk_lock.owned == 1;
 	volatile __u64 sock = (__u64)sk;
 
+	if (hooks_may_be_preempted() && is_task)
+		return nested_state_of_task(sk, old, new);
 	if (!last)
 		return 0;
 	if (last->states[is_task] == states_of(old, new) && last->sock[is_task] == sock) {
@@ -297,22 +301,27 @@ int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int n
 	return 0;
 }
 
+static __always_inline void send_destroy(const struct sock *sk)
+{
+	struct ev_destroy *destroy = reserve_event(sizeof(*destroy));
+
+	if (!destroy)
+		return;
+	fill_hdr(&destroy->hdr, EV_DESTROY, sizeof(*destroy), sk, sock_cookie(sk));
+	submit_event(destroy);
+}
+
 /*
  * Every end is told by EV_CLOSE already. Only after a loss this is news, since
  * the EV_CLOSE may have been among what was lost: it is attached at the first.
+ * Where what is known of sockets is kept beside them, from the start.
  */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(tcp_destroy_sock, const struct sock *sk)
 {
-	struct ev_destroy *destroy;
-
-	if (!was_wanted(note_of(sk)))
-		return 0;
-	destroy = reserve_event(sizeof(*destroy));
-	if (!destroy)
-		return 0;
-	fill_hdr(&destroy->hdr, EV_DESTROY, sizeof(*destroy), sk, sock_cookie(sk));
-	submit_event(destroy);
+	if (was_wanted(note_of(sk)))
+		send_destroy(sk);
+	forget_sock(sk);
 	return 0;
 }
 
@@ -365,6 +374,13 @@ static __always_inline int on_send_reset(const struct sock *sk, const struct sk_
 	return 0;
 }
 
+/* Since 6.10 with the reason; before, without. The loader is told which one fits. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(tcp_send_reset_plain, const struct sock *sk, const struct sk_buff *skb)
+{
+	return on_send_reset(sk, skb, -1);
+}
+
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb, const int reason)
 {
@@ -410,13 +426,12 @@ int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_
 	if (!again)
 		return 0;
 	/* a cookie drawn here becomes the child's */
-	fill_hdr(&again->hdr, EV_SYNACK_RETRANSMIT, sizeof(*again), req,
-		 bpf_get_socket_cookie((void *)req));
+	fill_hdr(&again->hdr, EV_SYNACK_RETRANSMIT, sizeof(*again), req, draw_request_cookie(req));
 	fill_addresses(&again->tuple, &req->__req_common);
 	net = sk->__sk_common.skc_net.net;
-	again->tuple.netns_cookie = net->net_cookie;
+	again->tuple.netns_cookie = netns_cookie(net);
 	again->tuple.netns_inum = net->ns.inum;
-	again->tuple.cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
+	again->tuple.cgroup_id = sock_cgroup_id(sk);
 	again->tuple.lport = req->__req_common.skc_num;
 	again->tuple.rport = bpf_ntohs(req->__req_common.skc_dport);
 	__builtin_memset(again->tuple.pad, 0, sizeof(again->tuple.pad));

@@ -14,7 +14,7 @@ static __always_inline bool is_minisock_of(const struct sock_common *common, con
 					   __be16 sport)
 {
 	const struct inet_timewait_sock *tw = (const void *)common;
-	__u64 cookie = sock_cookie(sk);
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 
 	if (BPF_CORE_READ(common, skc_hash) != sk->__sk_common.skc_hash ||
 	    BPF_CORE_READ(common, skc_state) != ST_TIME_WAIT)
@@ -32,12 +32,12 @@ static __always_inline const struct inet_timewait_sock *find_minisock(const stru
 								      const struct tcp_sock *tp)
 {
 	const struct net *net = sk->__sk_common.skc_net.net;
-	const struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	const struct inet_hashinfo *hashinfo = death_row_of(net)->hashinfo;
 	__u64 index = sk->__sk_common.skc_hash & hashinfo->ehash_mask;
 	const struct inet_ehash_bucket *bucket;
 	struct hlist_nulls_node *node;
 
-	bucket = (const void *)((__u64)hashinfo->ehash +
+	bucket = (const void *)(ehash_of(hashinfo) +
 				index * bpf_core_type_size(struct inet_ehash_bucket));
 	node = BPF_CORE_READ(bucket, chain.first);
 	for (int i = 0; i < MINISOCK_WALK_MAX; i++) {
@@ -59,9 +59,9 @@ static __always_inline const struct inet_timewait_sock *find_minisock(const stru
 static __always_inline bool minisocks_are_full(const struct sock *sk)
 {
 	const struct net *net = sk->__sk_common.skc_net.net;
-	const struct inet_timewait_death_row *row = &net->ipv4.tcp_death_row;
+	const struct inet_timewait_death_row *row = death_row_of(net);
 
-	return row->tw_refcount.refs.counter - 1 >= row->sysctl_max_tw_buckets;
+	return minisocks_in(row) >= row->sysctl_max_tw_buckets;
 }
 
 #endif

@@ -49,8 +49,47 @@ struct {
 	__type(value, struct sock_note);
 } notes SEC(".maps") __weak;
 
+/*
+ * Up to 5.10 (see kernel_has_sock_storage()): by the socket's address, deleted at
+ * tcp_destroy_sock. No child inherits one. Made only where needed.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OLD_SOCKETS_MAX);
+	__type(key, __u64);
+	__type(value, struct sock_note);
+} old_notes SEC(".maps") __weak;
+
+static __always_inline struct sock_note *old_note_of(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&old_notes, &key);
+}
+
+static __always_inline struct sock_note *make_old_note(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct sock_note none = {};
+
+	bpf_map_update_elem(&old_notes, &key, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&old_notes, &key);
+}
+
+static __always_inline void forget_sock(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	if (!kernel_has_sock_cookie())
+		bpf_map_delete_elem(&old_cookies, &key);
+	if (!kernel_has_sock_storage())
+		bpf_map_delete_elem(&old_notes, &key);
+}
+
 static __always_inline struct sock_note *note_of(const struct sock *sk)
 {
+	if (!kernel_has_sock_storage())
+		return old_note_of(sk);
 	return bpf_sk_storage_get(&notes, (void *)sk, 0, 0);
 }
 
@@ -58,7 +97,10 @@ static __always_inline struct sock_note *make_note(const struct sock *sk)
 {
 	struct sock_note *note;
 
-	note = bpf_sk_storage_get(&notes, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (kernel_has_sock_storage())
+		note = bpf_sk_storage_get(&notes, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	else
+		note = make_old_note(sk);
 	if (!note)
 		count_lost(LOST_STORAGE);
 	return note;
@@ -67,24 +109,7 @@ static __always_inline struct sock_note *make_note(const struct sock *sk)
 /* Whether current is the caller that holds sk, and no worker of the kernel. */
 static __always_inline bool current_is_caller(const struct sock *sk)
 {
-	struct task_struct *task;
-
-	if (sk->sk_lock.owned != 1)
-		return false;
-	task = bpf_get_current_task_btf();
-	return !(task->flags & PF_KTHREAD);
-}
-
-static __always_inline void current_process(__u32 *pid, __u8 *comm)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_struct *leader = task->group_leader;
-
-	*pid = task->tgid;
-	if (task == leader) /* mostly, and cheaper */
-		bpf_get_current_comm(comm, EV_COMM_LEN);
-	else
-		bpf_probe_read_kernel(comm, EV_COMM_LEN, &leader->comm);
+	return sk->sk_lock.owned == 1 && !(current_flags() & PF_KTHREAD);
 }
 
 /* The surest owner that is noted, into an event. */

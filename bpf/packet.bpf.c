@@ -6,11 +6,14 @@
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include "event.h"
 #include "filter.h"
 #include "parse.h"
 #include "emit.bpf.h"
+#include "compat.bpf.h"
 #include "segment.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -264,8 +267,7 @@ static __always_inline bool skim(const __u8 *frame, const __u8 *end, __u32 ifind
 	return !count_flags && (skim_ipv4(ip, end, ifindex) || skim_ipv6(ip, end, ifindex));
 }
 
-SEC("xdp.frags")
-int watch_xdp(struct xdp_md *ctx)
+static __always_inline int watch_frame(struct xdp_md *ctx)
 {
 	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct parse_found found;
@@ -278,10 +280,22 @@ int watch_xdp(struct xdp_md *ctx)
 		return XDP_PASS;
 	payload = found.payload;
 	if (found.is_big)
-		payload = big_payload(&found, (__u32)bpf_xdp_get_buff_len(ctx),
-				      (__u32)(found.tcp - data));
+		payload = big_payload(&found, xdp_frame_len(ctx), (__u32)(found.tcp - data));
 	tell_segment(ctx, &found, ctx->ingress_ifindex, payload);
 	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int watch_xdp(struct xdp_md *ctx)
+{
+	return watch_frame(ctx);
+}
+
+/* Up to 5.17 */
+SEC("xdp")
+int watch_xdp_plain(struct xdp_md *ctx)
+{
+	return watch_frame(ctx);
 }
 
 static __always_inline void on_skb(struct __sk_buff *skb, const struct parse_found *found)

@@ -39,7 +39,7 @@ static __always_inline void fill_found_minisock(const struct inet_timewait_sock 
 	fill_hdr(&found.hdr, EV_FOUND, sizeof(found), tw, common->skc_cookie.counter);
 	found.sock.new_state = tw->tw_substate;
 	fill_addresses(&found.tuple, common);
-	found.tuple.netns_cookie = net->net_cookie;
+	found.tuple.netns_cookie = netns_cookie(net);
 	found.tuple.netns_inum = net->ns.inum;
 	found.tuple.lport = bpf_ntohs(tw->tw_sport);
 	found.tuple.rport = bpf_ntohs(common->skc_dport);
@@ -109,7 +109,7 @@ int scan_sockets(struct bpf_iter__tcp *ctx)
 		return 0;
 	sk = (struct sock *)&tp->inet_conn.icsk_inet.sk;
 	note = note_of(sk);
-	bpf_get_socket_cookie(sk);
+	draw_cookie(sk);
 	fill_found(&found, sk, tp, note, state);
 	if (!decide(sk, note, &found.tuple, &found.sock, &found.owner))
 		return 0;
@@ -168,12 +168,46 @@ static __always_inline void write_holder(struct seq_file *seq, struct sock *sk, 
 {
 	fill_hdr(&holder.hdr, EV_HOLDER, sizeof(holder), sk, sock_cookie(sk));
 	holder.owner.pid = task->tgid;
-	holder.owner.uid = sk->sk_uid.val;
+	holder.owner.uid = BPF_CORE_READ(sk, sk_uid.val);
 	bpf_probe_read_kernel(holder.owner.comm, EV_COMM_LEN, &task->group_leader->comm);
 	holder.fd = fd;
 	holder.state = state;
 	__builtin_memset(holder.pad, 0, sizeof(holder.pad));
 	bpf_seq_write(seq, &holder, sizeof(holder));
+}
+
+/*
+ * Up to 5.10 nothing gives the socket of a file as one that may be read directly:
+ * all is read by probe, and sockets of namespaces without a name are not told.
+ */
+const volatile __u64 socket_file_ops; /* its address: files that are sockets */
+
+SEC("iter/task_file")
+int scan_files_plain(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sk;
+	__u16 family;
+	__u8 state;
+
+	if (!task || !file || !socket_file_ops || (__u64)file->f_op != socket_file_ops)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP ||
+	    BPF_CORE_READ(sk, sk_type) != SOCK_STREAM)
+		return 0;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if ((family != AF_INET && family != AF_INET6) || state == ST_CLOSE ||
+	    state >= ST_NEW_SYN_RECV)
+		return 0;
+	remember_holder(sk, state, task);
+	if (state != ST_LISTEN || tell_waiting)
+		write_holder(ctx->meta->seq, sk, state, task, ctx->fd);
+	return 0;
 }
 
 SEC("iter/task_file")

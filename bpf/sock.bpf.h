@@ -15,11 +15,6 @@ static __always_inline const struct inet_sock *inet_of(const struct tcp_sock *tp
 	return &tp->inet_conn.icsk_inet;
 }
 
-static __always_inline __u64 sock_cookie(const struct sock *sk)
-{
-	return sk->__sk_common.skc_cookie.counter;
-}
-
 /* The port it is bound to; 0 while connect() has not chosen one. */
 static __always_inline __u16 sock_lport(const struct sock *sk, const struct tcp_sock *tp,
 					__u8 new_state)
@@ -82,9 +77,9 @@ static __always_inline void fill_tuple(struct ev_tuple *tuple, const struct sock
 	const struct net *net = sk->__sk_common.skc_net.net;
 
 	fill_addresses(tuple, &sk->__sk_common);
-	tuple->netns_cookie = net->net_cookie;
+	tuple->netns_cookie = netns_cookie(net);
 	tuple->netns_inum = net->ns.inum;
-	tuple->cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
+	tuple->cgroup_id = sock_cgroup_id(sk);
 	tuple->lport = sock_lport(sk, tp, new_state);
 	tuple->rport = bpf_ntohs(sk->__sk_common.skc_dport);
 	__builtin_memset(tuple->pad, 0, sizeof(tuple->pad));

@@ -87,7 +87,7 @@ static __always_inline bool fill_refused(struct ev_refused *refused, const struc
 	if (!net || bpf_probe_read_kernel(raw, sizeof(raw), tcp) ||
 	    !fill_skb_tuple(&refused->tuple, head + BPF_CORE_READ(skb, network_header)))
 		return false;
-	refused->tuple.netns_cookie = BPF_CORE_READ(net, net_cookie);
+	refused->tuple.netns_cookie = probe_netns_cookie(net);
 	refused->tuple.netns_inum = BPF_CORE_READ(net, ns.inum);
 	refused->tuple.cgroup_id = 0;
 	refused->tuple.rport = parse_be16(raw);
@@ -129,7 +129,7 @@ static __always_inline void send_flags(const struct sock *sk, const struct tcp_s
 	struct ev_tuple tuple;
 	struct ev_flags *flags;
 
-	if (!count_flags || sk->__sk_common.skc_net.net->net_cookie != packet_netns_cookie)
+	if (!count_flags || netns_cookie(sk->__sk_common.skc_net.net) != packet_netns_cookie)
 		return;
 	fill_addresses(&tuple, &sk->__sk_common);
 	__builtin_memcpy(key.raddr, tuple.raddr, 16);

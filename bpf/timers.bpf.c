@@ -44,11 +44,12 @@ static __always_inline __u64 time_wait_began(const struct timer_list *timer, __u
  */
 static __always_inline __u32 pid_of_caller(__u64 stack_address)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 stack = (__u64)BPF_CORE_READ(task, stack);
 
-	if (task->flags & PF_KTHREAD || stack_address - (__u64)task->stack >= task_stack_size)
+	if (current_flags() & PF_KTHREAD || stack_address - stack >= task_stack_size)
 		return 0;
-	return task_is_in_syscall(task) ? task->tgid : 0;
+	return task_is_in_syscall(task_stack_size) ? (__u32)(bpf_get_current_pid_tgid() >> 32) : 0;
 }
 
 static __always_inline void send_minisock_timer(void *ctx, const struct timer_list *timer,

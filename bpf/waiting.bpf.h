@@ -49,10 +49,10 @@ static __always_inline void fill_timer(struct ev_waiting *waiting, const struct 
 	if (icsk->icsk_pending) {
 		waiting->timer =
 			icsk->icsk_pending == ICSK_TIME_PROBE0 ? TIMER_PROBE : TIMER_RETRANSMIT;
-		waiting->timer_ns = timer_due(&icsk->icsk_retransmit_timer, now_ns);
+		waiting->timer_ns = timer_due(retransmit_timer(sk, icsk), now_ns);
 	}
 	if (!waiting->timer_ns) {
-		waiting->timer_ns = timer_due(&sk->sk_timer, now_ns);
+		waiting->timer_ns = timer_due(keepalive_timer(sk, icsk), now_ns);
 		waiting->timer = waiting->timer_ns ? TIMER_SOCKET : TIMER_NONE;
 	}
 }

@@ -12,16 +12,11 @@ const volatile struct filter filter __weak;
 
 static __always_inline bool is_below_cgroup(const struct sock *sk)
 {
-	struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
-	struct cgroup *ancestor = NULL;
+	const struct cgroup *cgroup = sock_cgroup(sk);
 
-	if (cgroup->level < filter.cgroup_level)
+	if (!cgroup || BPF_CORE_READ(cgroup, level) < filter.cgroup_level)
 		return false;
-	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-			      (void *)((__u64)cgroup +
-				       bpf_core_field_offset(struct cgroup, ancestors) +
-				       (__u64)filter.cgroup_level * sizeof(ancestor)));
-	return ancestor && BPF_CORE_READ(ancestor, kn, id) == filter.cgroup_id;
+	return cgroup_ancestor_id(cgroup, filter.cgroup_level) == filter.cgroup_id;
 }
 
 static __always_inline bool is_wanted(const struct sock *sk, const struct ev_tuple *tuple,
@@ -67,7 +62,7 @@ static __always_inline bool minisock_may_be_wanted(const struct inet_timewait_so
 		fill_v4(tuple.laddr, BPF_CORE_READ(common, skc_rcv_saddr));
 		fill_v4(tuple.raddr, BPF_CORE_READ(common, skc_daddr));
 	}
-	tuple.netns_cookie = BPF_CORE_READ(common, skc_net.net, net_cookie);
+	tuple.netns_cookie = probe_netns_cookie(BPF_CORE_READ(common, skc_net.net));
 	tuple.netns_inum = BPF_CORE_READ(common, skc_net.net, ns.inum);
 	tuple.lport = bpf_ntohs(BPF_CORE_READ(tw, tw_sport));
 	tuple.rport = bpf_ntohs(BPF_CORE_READ(common, skc_dport));

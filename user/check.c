@@ -10,8 +10,10 @@
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
 #include "sources/live.h"
+#include "sources/variants.h"
 
 #define PROGRAMS_MAX 32
+#define VARIANTS_MAX 16
 
 static void print_row(const char *what, bool ok, const char *note)
 {
@@ -40,6 +42,20 @@ static bool check_programs(void)
 	return works;
 }
 
+/* Where kernels differ: what this one has, or what its absence costs the answers. */
+static void check_variants(void)
+{
+	struct variant_note notes[VARIANTS_MAX];
+	struct variants variants;
+	int count;
+
+	if (variants_find(&variants, NULL))
+		return;
+	count = variants_describe(&variants, notes, VARIANTS_MAX);
+	for (int i = 0; i < count && i < VARIANTS_MAX; i++)
+		print_row(notes[i].what, notes[i].has, notes[i].note);
+}
+
 int check_run(void)
 {
 	struct cgroupfs *cgroupfs;
@@ -51,6 +67,7 @@ int check_run(void)
 	if (!kernel_can_trace())
 		return EXIT_FAILURE;
 	works = check_programs();
+	check_variants();
 	cgroupfs = cgroupfs_open();
 	print_row("cgroup2", cgroupfs,
 		  cgroupfs ? "paths of control groups" : "not mounted: the cgroup is unknown");

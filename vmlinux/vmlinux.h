@@ -41,6 +41,16 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+/* Helpers by which compat.bpf.h tells kernels apart */
+enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_sock_from_file = 162,
+	BPF_FUNC_check_mtu = 163,
+	BPF_FUNC_sys_bpf = 166,
+	BPF_FUNC_task_pt_regs = 175,
+	BPF_FUNC_xdp_get_buff_len = 188,
+};
+
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
@@ -252,9 +262,12 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
-struct file;
 struct socket;
 
+struct file {
+	const void *f_op;
+	void *private_data;
+};
 
 typedef struct {
 	int owned;

@@ -22,6 +22,7 @@
 #include "sources/kernel.h"
 #include "sources/ringpos.h"
 #include "sources/scanner.h"
+#include "sources/variants.h"
 #include "sources/watching.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
 
@@ -51,6 +52,7 @@ struct live {
 	struct bpf_link *destroy_link; /* from the first loss on */
 	struct watching *watching; /* NULL where no interface is watched */
 	struct scanner scanner;
+	struct variants variants;
 	struct cgroupfs *cgroupfs;
 	struct map cgroups_told;
 	uint64_t last_cgroup;
@@ -200,7 +202,7 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 
 static void watch_ends(struct live *live)
 {
-	if (!live->destroy_link)
+	if (!live->destroy_link && live->variants.sock_cookie)
 		live->destroy_link = bpf_program__attach(live->skel->progs.tcp_destroy_sock);
 }
 
@@ -326,13 +328,20 @@ static int set_up(struct live *live, const struct live_options *options)
 					 skel->progs.minisock_timer_cancel,
 					 skel->progs.minisock_timer_expire };
 	uint64_t handler = options->watch_minisocks ? kernel_symbol("tw_timer_handler") : 0;
+	int err = variants_find(&live->variants, NULL);
+
+	if (err) {
+		log_line("can't read the kernel's BTF: %s", strerror(-err));
+		return err;
+	}
 
 	if (options->watch_minisocks && !handler)
 		log_line(
 			"how TIME_WAIT ends can't be told: tw_timer_handler is not in /proc/kallsyms");
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
 		bpf_program__set_autoload(timers[i], handler != 0);
-	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, false);
+	/* where sockets can't hold what is known of them, their end says when to forget it */
+	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, !live->variants.sock_cookie);
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->tell_waiting = options->census;
 	skel->rodata->tw_timer_handler = handler;
@@ -344,6 +353,7 @@ static int set_up(struct live *live, const struct live_options *options)
 		return -errno;
 	if (watching_set_up(skel, options))
 		return -EINVAL;
+	variants_apply(&live->variants, skel);
 	return bpf_map__set_max_entries(skel->maps.events, options->ring_bytes);
 }
 
@@ -352,7 +362,10 @@ static int attach_iterators(struct live *live)
 	live->sockets_link = bpf_program__attach_iter(live->skel->progs.scan_sockets, NULL);
 	if (!live->sockets_link)
 		return -errno;
-	live->files_link = bpf_program__attach_iter(live->skel->progs.scan_files, NULL);
+	live->files_link = bpf_program__attach_iter(live->variants.sock_storage
+							    ? live->skel->progs.scan_files
+							    : live->skel->progs.scan_files_plain,
+						    NULL);
 	if (!live->files_link)
 		return -errno;
 	scanner_init(&live->scanner, bpf_link__fd(live->sockets_link),
@@ -367,6 +380,7 @@ static int start(struct live *live)
 	/* the iterators are attached by hand: the skeleton would attach them a second time */
 	bpf_program__set_autoattach(live->skel->progs.scan_sockets, false);
 	bpf_program__set_autoattach(live->skel->progs.scan_files, false);
+	bpf_program__set_autoattach(live->skel->progs.scan_files_plain, false);
 	err = connlife_bpf__load(live->skel);
 	if (err) {
 		log_line("the kernel refuses to load the BPF programs: %s (see connlife check)",

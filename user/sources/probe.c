@@ -7,6 +7,7 @@
 
 #include "sources/kernel.h"
 #include "sources/live.h"
+#include "sources/variants.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
 
 static const struct live_program purposes[] = {
@@ -14,6 +15,7 @@ static const struct live_program purposes[] = {
 	{ "nested_set_state", "states that change while the one above is interrupted", 0, true },
 	{ "tcp_destroy_sock", "the end of a connection after a loss", 0, true },
 	{ "tcp_send_reset", "resets that this host sends, and why", 0, true },
+	{ "tcp_send_reset_plain", "resets that this host sends", 0, true },
 	{ "tcp_receive_reset", "resets that come in", 0, true },
 	{ "tcp_retransmit_skb", "repeated SYN and FIN", 0, true },
 	{ "tcp_retransmit_synack", "repeated SYN+ACK, half-open requests", 0, true },
@@ -22,10 +24,12 @@ static const struct live_program purposes[] = {
 	{ "minisock_timer_cancel", "--whole: how TIME_WAIT ends", 0, false },
 	{ "minisock_timer_expire", "--whole: how TIME_WAIT ends", 0, false },
 	{ "watch_xdp", "--packets: segments that interfaces receive, by XDP", 0, false },
+	{ "watch_xdp_plain", "--packets: segments that interfaces receive, by XDP", 0, false },
 	{ "watch_tc", "--packets: the same by tc", 0, false },
 	{ "watch_tc_raw", "--packets: the same for tunnels without a link layer", 0, false },
 	{ "scan_sockets", "connections older than the tracer (iter/tcp)", 0, true },
 	{ "scan_files", "their owners (iter/task_file)", 0, true },
+	{ "scan_files_plain", "their owners (iter/task_file)", 0, true },
 };
 
 #define PURPOSES (int)(sizeof(purposes) / sizeof(purposes[0]))
@@ -35,7 +39,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-static int try_one(const char *name)
+static int try_one(const struct variants *variants, const char *name)
 {
 	struct connlife_bpf *skel = connlife_bpf__open();
 	struct bpf_program *program;
@@ -44,6 +48,7 @@ static int try_one(const char *name)
 
 	if (!skel)
 		return -errno;
+	variants_apply(variants, skel);
 	bpf_object__for_each_program(program, skel->obj)
 		bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), name));
 	err = connlife_bpf__load(skel);
@@ -59,10 +64,19 @@ static int try_one(const char *name)
 
 int live_try_programs(struct live_program *programs, int max)
 {
+	struct variants variants;
+	int count = 0, err;
+
 	libbpf_set_print(quiet);
-	for (int i = 0; i < PURPOSES && i < max; i++) {
-		programs[i] = purposes[i];
-		programs[i].error = try_one(purposes[i].name);
+	err = variants_find(&variants, NULL);
+	if (err)
+		return err;
+	for (int i = 0; i < PURPOSES && count < max; i++) {
+		if (!variants_fit(&variants, purposes[i].name))
+			continue;
+		programs[count] = purposes[i];
+		programs[count].error = try_one(&variants, purposes[i].name);
+		count++;
 	}
-	return PURPOSES;
+	return count;
 }

@@ -37,8 +37,8 @@ static int tell_netns(struct connlife_bpf *skel, const struct live_options *opti
 
 int watching_set_up(struct connlife_bpf *skel, const struct live_options *options)
 {
-	struct bpf_program *programs[] = { skel->progs.watch_xdp, skel->progs.watch_tc,
-					   skel->progs.watch_tc_raw };
+	struct bpf_program *programs[] = { skel->progs.watch_xdp, skel->progs.watch_xdp_plain,
+					   skel->progs.watch_tc, skel->progs.watch_tc_raw };
 	bool watch = options->packets != PACKETS_OFF;
 	int err;
 
@@ -75,7 +75,9 @@ int watching_start(struct watching **out, struct connlife_bpf *skel,
 		.mode = options->packets,
 		.interfaces = options->interfaces,
 		.interfaces_len = options->interfaces_len,
-		.xdp_fd = bpf_program__fd(skel->progs.watch_xdp),
+		.xdp_fd = bpf_program__fd(bpf_program__autoload(skel->progs.watch_xdp)
+						  ? skel->progs.watch_xdp
+						  : skel->progs.watch_xdp_plain),
 		.tc_fd = bpf_program__fd(skel->progs.watch_tc),
 		.tc_raw_fd = bpf_program__fd(skel->progs.watch_tc_raw),
 	};
