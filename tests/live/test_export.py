@@ -153,6 +153,20 @@ def test_ports_used(lab, ours, trace, directory):
     finished(export.tracer)
 
 
+def test_segments(lab, ours, trace, directory):
+    """What lo received of one connection, by flag: each end's SYN and FIN."""
+    export = Export(trace, directory, "-i", "lo", "--packets", "tc", *ours)
+    pair = make_pair(lab)
+    close_first(pair.client, pair.server)
+    rx = {"direction": "rx"}
+    export.until(series("connlife_segments_total", **rx, flag="fin"), 2)
+    found = export.fresh()
+    assert found[series("connlife_segments_total", **rx, flag="syn")] == 2
+    assert found[series("connlife_segments_total", **rx, flag="ack")] >= 4
+    assert found[series("connlife_segments_total", **rx, flag="rst")] == 0
+    finished(export.tracer)
+
+
 def test_series_do_not_grow(lab, ours, trace, directory):
     """As many after 10 connections as after 100,000, and as many as it says."""
     export = Export(trace, directory, *ours)

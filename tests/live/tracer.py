@@ -20,7 +20,7 @@ def kernel_hides_hooks():
     Whether this kernel is built to run no tracing program of ours while pid 1 is
     on the CPU, in the softirqs that interrupt it neither (seen on a 6.18: neither
     run_cnt nor recursion_misses counts such a call). What a timer does may then
-    be told to nobody, about once in a thousand times.
+    be told to nobody: in one storm 60 of 4,000 repeated SYNs.
     """
     try:
         with open("/sys/kernel/btf/vmlinux", "rb") as btf:
