@@ -52,11 +52,11 @@ def missing_condition():
 def pytest_configure(config):
     """
     A SIGTERM ends the session as Ctrl-C does: what was made is removed. Where the
-    kernel itself hides events from every tracer, a test has a second try.
+    kernel itself hides events from every tracer, a test has two more tries.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if kernel_hides_hooks() and not config.getoption("reruns", True):
-        config.option.reruns = 1
+        config.option.reruns = 2
 
 
 def pytest_collection_modifyitems(items):

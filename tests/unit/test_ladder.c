@@ -845,6 +845,25 @@ static void test_never_backwards(void **state)
 	text_clear(&text);
 }
 
+/* A server's SYN+ACK is timed by the round trip, and so too late rather than too early. */
+static void test_sent_before_received(void **state)
+{
+	out(&one, 0, SYN, 0, UNKNOWN);
+	in(&one, 20, SYN | ACK, 0, 1)->seen = true;
+	out(&one, 30, ACK, 1, 1);
+	in(&other, 40, SYN, 0, UNKNOWN);
+	out(&other, 40, SYN | ACK, 0, 1);
+	in(&other, 50, ACK, 1, 1);
+	pair();
+	ladder_conn(&text, &unknown_clock, &narrow, &one.conn);
+	text_char(&text, '\0');
+	assert_non_null(strstr(
+		text.data, "   0.000             | - - - SYN seq 0 - - - - - - - - - - - - ->|\n"
+			   "   0.020             |<----- SYN+ACK seq 0 ack 1 ----------------|\n"
+			   "   0.030             | - - - ACK seq 1 ack 1 - - - - - - - - - ->|\n"));
+	text_clear(&text);
+}
+
 static void test_flags_and_payload(void **state)
 {
 	in(&one, 0, FIN | SYN | RST | PSH | ACK | URG, 7, 1)->seen = true;
@@ -1103,6 +1122,7 @@ int main(void)
 		TEST(test_pair_knot),
 		TEST(test_late_state),
 		TEST(test_never_backwards),
+		TEST(test_sent_before_received),
 		TEST(test_flags_and_payload),
 		TEST(test_data),
 		TEST(test_no_story),

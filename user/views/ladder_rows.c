@@ -126,12 +126,17 @@ static void take_segment(struct merge *merge, int side, const struct story_item 
 {
 	struct end *end = &merge->ends[side], *other = &merge->ends[!side];
 	unsigned int partner = end->partner[end->at];
+	struct story_item *told;
 
 	if (item->way == STORY_OUT || partner == LADDER_NOWHERE) {
 		draw_segment(merge, side, item);
 		return;
 	}
-	add_knowledge(&merge->rows->list[other->row[partner]].item, item);
+	told = &merge->rows->list[other->row[partner]].item;
+	add_knowledge(told, item);
+	/* nothing is sent after it is received: the sender's time was a guess, or traced late */
+	if (item->ts_ns != UNKNOWN_NS && told->ts_ns > item->ts_ns)
+		told->ts_ns = item->ts_ns;
 	receive(end, other->row[partner], item->ts_ns);
 }
 
