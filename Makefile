@@ -34,7 +34,7 @@ ALL_CFLAGS += -DCONNLIFE_SYSTEMD
 LIBS += -lsystemd
 endif
 
-BPF_CFLAGS := -g -O2 -Wall -Wextra -Wno-unused-parameter -target bpf -D__TARGET_ARCH_$(ARCH) \
+BPF_CFLAGS := -g -O2 -Wall -Wextra -Wno-unused-parameter -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) \
 	-Ivmlinux -Ibpf
 
 ifneq ($(SAN),)

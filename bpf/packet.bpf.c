@@ -214,46 +214,44 @@ static __always_inline bool note_segment(const struct parse_found *found, __u32 
 
 #define PLAIN_NOT (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG)
 
-/* Whether an ACK with nothing else of note may go on with no more than being counted. */
-static __always_inline bool is_plain(__u32 remote, __u32 local, const __u8 *tcp, __u32 ip_payload)
+/* Whether an ACK with nothing else of note was taken care of by counting it. */
+static __always_inline bool skim_tcp(__u32 addresses, const __u8 *tcp, __u32 before, __u32 total,
+				     __u32 ifindex)
 {
-	__u32 awaited = *awaited_ack(remote, local, parse_raw32(tcp));
-	__u32 header = (__u32)(tcp[12] >> 4) * 4;
+	__u32 word = parse_be16(tcp + 12); /* data offset in the upper 4 bits, flags in the lower */
+	__u32 awaited;
 
-	if (tcp[13] & PLAIN_NOT || header < PARSE_TCP_LEN || header > ip_payload)
+	if (ifindex >= SEGMENT_INTERFACES || word & PLAIN_NOT || word < PARSE_TCP_LEN / 4 << 12 ||
+	    (word >> 10 & 0x3c) + before > total)
 		return false;
-	return awaited == AWAITED_NONE ||
-	       (awaited != AWAITED_ANY && awaited != parse_be32(tcp + 8));
+	awaited = *awaited_ack(addresses, 0, parse_raw32(tcp));
+	if (awaited != AWAITED_NONE && (awaited == AWAITED_ANY || awaited == parse_be32(tcp + 8)))
+		return false;
+	count_segment(ifindex, (__u8)word);
+	return true;
 }
 
-/* Several fields in one look: type, version and length; fragment offset and protocol. */
-static __always_inline bool skim_ipv4(const __u8 *ip, const __u8 *end, __u32 ifindex)
+/* Several fields in one look: fragment offset and protocol. */
+static __always_inline bool skim_ipv4(const __u8 *ip, __u32 ifindex)
 {
-	const __u8 *tcp = ip + PARSE_IPV4_LEN;
-	__u32 total;
+	return (parse_raw32(ip + 6) & bpf_htonl(0x1fff00ff)) == bpf_htonl(6) &&
+	       skim_tcp(parse_raw32(ip + 12) ^ parse_raw32(ip + 16), ip + PARSE_IPV4_LEN,
+			PARSE_IPV4_LEN, parse_be16(ip + 2), ifindex);
+}
 
-	if (tcp + PARSE_TCP_LEN > end ||
-	    (parse_raw32(ip - 2) & bpf_htonl(0xffffff00)) != bpf_htonl(0x08004500) ||
-	    (parse_raw32(ip + 6) & bpf_htonl(0x1fff00ff)) != bpf_htonl(6))
-		return false;
-	total = parse_be16(ip + 2);
-	if (total < PARSE_IPV4_LEN ||
-	    !is_plain(parse_raw32(ip + 12), parse_raw32(ip + 16), tcp, total - PARSE_IPV4_LEN))
-		return false;
-	count_segment(ifindex, tcp[13]);
-	return true;
+/* Both addresses, folded as awaited_ack() wants them. */
+static __always_inline __u32 fold_both_16(const __u8 *addresses)
+{
+	__u64 folded = parse_raw64(addresses) ^ parse_raw64(addresses + 8) ^
+		       parse_raw64(addresses + 16) ^ parse_raw64(addresses + 24);
+
+	return (__u32)(folded ^ folded >> 32);
 }
 
 static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifindex)
 {
-	const __u8 *tcp = ip + PARSE_IPV6_LEN;
-
-	if (tcp + PARSE_TCP_LEN > end ||
-	    (parse_raw32(ip - 2) & bpf_htonl(0xfffff000)) != bpf_htonl(0x86dd6000) || ip[6] != 6 ||
-	    !is_plain(fold_16(ip + 8), fold_16(ip + 24), tcp, parse_be16(ip + 4)))
-		return false;
-	count_segment(ifindex, tcp[13]);
-	return true;
+	return ip + PARSE_IPV6_LEN + PARSE_TCP_LEN <= end && ip[6] == 6 &&
+	       skim_tcp(fold_both_16(ip + 8), ip + PARSE_IPV6_LEN, 0, parse_be16(ip + 4), ifindex);
 }
 
 /*
@@ -263,8 +261,15 @@ static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifi
 static __always_inline bool skim(const __u8 *frame, const __u8 *end, __u32 ifindex)
 {
 	const __u8 *ip = frame + PARSE_ETHER_LEN;
+	__u32 type; /* and version, header length and type of service */
 
-	return !count_flags && (skim_ipv4(ip, end, ifindex) || skim_ipv6(ip, end, ifindex));
+	if (count_flags || ip + PARSE_IPV4_LEN + PARSE_TCP_LEN > end)
+		return false;
+	type = parse_raw32(ip - 2);
+	if ((type & bpf_htonl(0xffffff00)) == bpf_htonl(0x08004500))
+		return skim_ipv4(ip, ifindex);
+	return (type & bpf_htonl(0xfffff000)) == bpf_htonl(0x86dd6000) &&
+	       skim_ipv6(ip, end, ifindex);
 }
 
 static __always_inline int watch_frame(struct xdp_md *ctx)

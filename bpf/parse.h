@@ -77,6 +77,18 @@ PARSE_INLINE __u32 parse_raw32(const __u8 *at)
 #endif
 }
 
+PARSE_INLINE __u64 parse_raw64(const __u8 *at)
+{
+#ifdef __bpf__
+	return *(const __u64 *)at;
+#else
+	__u64 raw;
+
+	__builtin_memcpy(&raw, at, sizeof(raw));
+	return raw;
+#endif
+}
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define PARSE_NET16(value) __builtin_bswap16(value)
 #define PARSE_NET32(value) __builtin_bswap32(value)
