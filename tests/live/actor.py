@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -95,6 +96,20 @@ class Actor:
             return None
         finally:
             self.socks[listener].setblocking(True)
+
+    def serve_crowd(self, listener, count):
+        """Accepts so many, reads a byte of each and keeps them all; the peers' ports."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        ports = []
+        for number in range(count):
+            ports.append(self.accept(listener, f"crowd-{number}"))
+            self.read(f"crowd-{number}", 1)
+        return ports
+
+    def close_crowd(self, count):
+        for number in range(count):
+            self.close(f"crowd-{number}")
 
     def serve_in_thread(self, listener, key, count, name):
         """Another thread accepts and reads, and this one waits for it."""

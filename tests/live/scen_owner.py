@@ -99,22 +99,52 @@ def reuseport_twins(lab):
         twin.listen(key="listener", address=SERVER4, port=PORT, reuseport=True)
     served = set()
     for cport in range(5001, 5041):
-        client = lab.connect(cport=cport)
-        pair = Pair(client, None)
-        twin = eventually(lambda: _accepted_by(twins), "one twin accepts")
-        served.add(twin.name)
-        # the client resets: the server's process does nothing that would name it
-        _reset(client)
-        twin.close(key="a")
-        lab.client(pair, "", closed="rst_sent", closed_first="local", reset_reason="TCP_STATE")
-        lab.server(pair, "", closed="rst_received", closed_first="remote", error="ECONNRESET",
-                   **_of(twin, "listen"))
+        served.add(_serve_unread(lab, twins, cport).name)
         if len(served) == 2 and cport >= 5004:
             break
 
 
-def _accepted_by(twins):
-    return next((twin for twin in twins if twin.try_accept(listener="listener", key="a")), None)
+@scenario
+def port_in_turn(lab):
+    """Listeners of one port come and go: each child names its own, whoever was there before."""
+    actors = {name: lab.actor(name) for name in ("first", "second", "third")}
+
+    def listen(name):
+        actors[name].listen(key="listener", address=SERVER4, port=PORT, reuseport=True)
+
+    def serve(cport, *names):
+        return _serve_unread(lab, [actors[name] for name in names], cport)
+
+    listen("first")
+    serve(5001, "first")
+    listen("second")
+    actors["first"].close(key="listener")
+    serve(5002, "second")
+    listen("third")
+    for cport in range(5003, 5011):
+        serve(cport, "second", "third")
+    actors["second"].close(key="listener")
+    serve(5011, "third")
+    actors["third"].close(key="listener")
+    listen("first")
+    serve(5012, "first")
+
+
+def _serve_unread(lab, actors, cport):
+    """One of them accepts and does nothing that would name it: the client resets."""
+    client = lab.connect(cport=cport)
+    pair = Pair(client, None)
+    actor = eventually(lambda: _accepted_by(actors), "somebody accepts")
+    _reset(client)
+    actor.close(key="a")
+    lab.client(pair, "", closed="rst_sent", closed_first="local", reset_reason="TCP_STATE")
+    lab.server(pair, "", closed="rst_received", closed_first="remote", error="ECONNRESET",
+               **_of(actor, "listen"))
+    return actor
+
+
+def _accepted_by(actors):
+    return next((actor for actor in actors if actor.try_accept(listener="listener", key="a")), None)
 
 
 def _reset(client):
