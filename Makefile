@@ -9,7 +9,8 @@ SHAREDIR ?= $(PREFIX)/share/connlife
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 
 BUILD := build
-CC ?= gcc
+CROSS_COMPILE ?=
+CC := $(if $(filter default,$(origin CC)),$(CROSS_COMPILE)gcc,$(CC))
 CLANG ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PYTHON ?= /usr/bin/python3
@@ -34,7 +35,7 @@ ALL_CFLAGS += -DCONNLIFE_SYSTEMD
 LIBS += -lsystemd
 endif
 
-BPF_CFLAGS := -g -O2 -Wall -Wextra -Wno-unused-parameter -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) \
+BPF_CFLAGS := -g -O2 -Wall -Wextra -Wno-unused-parameter -target bpf -D__TARGET_ARCH_$(ARCH) \
 	-Ivmlinux -Ibpf
 
 ifneq ($(SAN),)
@@ -85,12 +86,16 @@ help:
 	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
 	@echo "make check       the direction of includes and the format of the code"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
+	@echo "make bench-parts what engine and writers cost alone, without root (ARGS='--check --json FILE')"
+	@echo "make budgets     counts the instructions of the pure parts (ARGS=--update: the new budgets)"
 	@echo "make deb         a Debian package, in $(BUILD)/deb"
 	@echo "sudo make test-deb   builds it, judges it with lintian, installs it in a clean Debian"
+	@echo "sudo make test-arm64 builds for arm64 in a Debian tree, runs that under QEMU"
 	@echo "make completion  the tests of the completion for bash"
 	@echo "make install     to PREFIX ($(PREFIX)), below DESTDIR if set"
 	@echo "make clean       remove build/"
 	@echo "TUI=0            builds without the command top, which needs ncurses"
+	@echo "ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- builds for another machine"
 	@echo "SYSTEMD=0        builds without libsystemd: a service that says nothing to systemd"
 	@echo "Options: V=1 shows commands, SAN=1 builds with address and undefined-behaviour sanitizers"
 
@@ -100,6 +105,8 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CLANG) $(BPF_CFLAGS)' | cmp -s - $@ || \
 		echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CLANG) $(BPF_CFLAGS)' > $@
 
+# 32-bit arithmetic makes packets cheaper; the hooks it makes slower to verify, by 0.3 s a start.
+$(BUILD)/bpf/packet.bpf.o: BPF_CFLAGS += -mcpu=v3
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/flags
 	$(call say,BPF ,$@)
 	@mkdir -p $(@D)
@@ -177,6 +184,17 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/pure.a $(BUILD)/fuzz/flags
 	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_COVERAGE) -MMD -MP -o $@ $< \
 		$(BUILD)/fuzz/pure.a $(FUZZ_LIBS)
 
+# What the pure parts cost; its counts depend on the options they were compiled with.
+PARTS_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
+$(BUILD)/tests/bench/%.o: tests/bench/%.c $(BUILD)/flags
+	$(call say,CC  ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DPARTS_FLAGS='"$(strip $(CFLAGS) $(LDFLAGS))"' -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/bench/parts: $(PARTS_OBJS) $(PURE_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
 unit: $(UNIT_TESTS)
 	@for test in $(abspath $(UNIT_TESTS)); do $$test || exit 1; done
 
@@ -223,6 +241,16 @@ bench:
 	@$(MAKE) --no-print-directory all $(BUILD)/load
 	@tests/bench/bench $(BUILD)/connlife $(BUILD)/load $(ARGS)
 
+# Without root or a kernel: engine, writers and memory, as ratios to copying and looking up.
+bench-parts: $(BUILD)/tests/bench/parts
+	@$(BUILD)/tests/bench/parts $(ARGS)
+
+# Instructions of the pure parts, counted by callgrind and compared with tests/budgets.txt.
+budgets:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory $(BUILD)/tests/bench/parts
+	@tests/budgets $(BUILD) $(ARGS)
+
 install: all
 	install -D -m 0755 $(BUILD)/connlife $(DESTDIR)$(SBINDIR)/connlife
 	install -D -m 0644 tools/connlife.8 $(DESTDIR)$(PREFIX)/share/man/man8/connlife.8
@@ -259,14 +287,19 @@ test-deb:
 	@tools/setup build deb
 	@tests/deb
 
+# In a tree of its own; what is built there lies in BUILD/arm64.
+test-arm64:
+	@tools/setup build deb
+	@tests/arm64 $(BUILD)
+
 completion: all
 	@tests/completion $(BUILD)/connlife
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/arm64 -prune -o -name '*.d' -print 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench install uninstall deb test-deb completion clean FORCE
+.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench bench-parts budgets install uninstall deb test-deb test-arm64 completion clean FORCE
 .DELETE_ON_ERROR:

@@ -344,11 +344,11 @@ static __always_inline __u32 xdp_frame_len(struct xdp_md *ctx)
 }
 
 /* The registers that a task brought into the kernel, by architecture. Drop never. */
-struct pt_regs___x86 {
+struct pt_regs___of_x86 {
 	unsigned long orig_ax;
 } __attribute__((preserve_access_index));
 
-struct pt_regs___arm64 {
+struct pt_regs___of_arm64 {
 	__s32 syscallno;
 } __attribute__((preserve_access_index));
 
@@ -364,15 +364,15 @@ static __always_inline void *current_regs(__u64 stack_size)
 		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	task = (void *)bpf_get_current_task();
 	return (void *)((__u64)BPF_CORE_READ(task, stack) + stack_size -
-			bpf_core_type_size(struct pt_regs___x86));
+			bpf_core_type_size(struct pt_regs___of_x86));
 }
 
 /* Both hold -1 where the task came in by an interrupt. */
 static __always_inline bool task_is_in_syscall(__u64 stack_size)
 {
 	void *regs = current_regs(stack_size);
-	struct pt_regs___x86 *x86 = regs;
-	struct pt_regs___arm64 *arm64 = regs;
+	struct pt_regs___of_x86 *x86 = regs;
+	struct pt_regs___of_arm64 *arm64 = regs;
 
 	if (bpf_core_field_exists(x86->orig_ax))
 		return (__s64)BPF_CORE_READ(x86, orig_ax) >= 0;

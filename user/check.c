@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "check.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "core/names.h"
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
+#include "sources/kernelbtf.h"
 #include "sources/live.h"
 #include "sources/variants.h"
 
@@ -20,10 +22,10 @@ static void print_row(const char *what, bool ok, const char *note)
 	printf("%-26s %-4s %s\n", what, ok ? "yes" : "no", note);
 }
 
-static bool check_programs(void)
+static bool check_programs(const struct kernel_btf *btf)
 {
 	struct live_program programs[PROGRAMS_MAX];
-	int count = live_try_programs(programs, PROGRAMS_MAX);
+	int count = live_try_programs(btf, programs, PROGRAMS_MAX);
 	bool works = count > 0;
 
 	for (int i = 0; i < count && i < PROGRAMS_MAX; i++) {
@@ -43,31 +45,42 @@ static bool check_programs(void)
 }
 
 /* Where kernels differ: what this one has, or what its absence costs the answers. */
-static void check_variants(void)
+static void check_variants(const struct kernel_btf *btf)
 {
 	struct variant_note notes[VARIANTS_MAX];
 	struct variants variants;
 	int count;
 
-	if (variants_find(&variants, NULL))
+	if (variants_find(&variants, btf->path))
 		return;
 	count = variants_describe(&variants, notes, VARIANTS_MAX);
 	for (int i = 0; i < count && i < VARIANTS_MAX; i++)
 		print_row(notes[i].what, notes[i].has, notes[i].note);
 }
 
-int check_run(void)
+static void check_btf(const struct kernel_btf *btf)
+{
+	char note[PATH_MAX + 128];
+
+	snprintf(note, sizeof(note), btf->doubt ? "%s (%s)" : "%s", btf->from, btf->doubt);
+	print_row("BTF", true, note);
+}
+
+int check_run(const char *btf_path)
 {
 	struct cgroupfs *cgroupfs;
+	struct kernel_btf btf;
 	struct utsname kernel;
 	bool works;
 
 	if (!uname(&kernel))
 		printf("Linux %s %s\n", kernel.release, kernel.machine);
-	if (!kernel_can_trace())
+	if (!kernel_allows_bpf() || kernel_btf_find(&btf, btf_path))
 		return EXIT_FAILURE;
-	works = check_programs();
-	check_variants();
+	check_btf(&btf);
+	works = check_programs(&btf);
+	check_variants(&btf);
+	kernel_btf_free(&btf);
 	cgroupfs = cgroupfs_open();
 	print_row("cgroup2", cgroupfs,
 		  cgroupfs ? "paths of control groups" : "not mounted: the cgroup is unknown");

@@ -3,7 +3,10 @@
 #ifndef CONNLIFE_CHECK_H
 #define CONNLIFE_CHECK_H
 
-/* Prints to stdout. The exit code: 0 if tracing works, 1 if not. */
-int check_run(void);
+/*
+ * Prints to stdout. btf_path: see kernel_btf_find(). The exit code: 0 if tracing works,
+ * 1 if not.
+ */
+int check_run(const char *btf_path);
 
 #endif

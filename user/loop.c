@@ -277,6 +277,7 @@ static struct live *open_live(const struct options *options, const struct filter
 		.packets = options->packets,
 		.interfaces = options->interfaces,
 		.interfaces_len = options->interfaces_len,
+		.btf_path = options->btf_path,
 		.netns = options->netns,
 		.census = options_want_census(options),
 		.wake_fd = wake_fd,

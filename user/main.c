@@ -10,6 +10,6 @@ int main(int argc, char **argv)
 
 	options_parse(&options, argc, argv);
 	if (options.command == COMMAND_CHECK)
-		return check_run();
+		return check_run(options.btf_path);
 	return options.read_path ? loop_recording(&options) : loop_live(&options);
 }

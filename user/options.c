@@ -49,6 +49,7 @@ enum {
 	KEY_INTERIM,
 	KEY_BY,
 	KEY_AT_STOP,
+	KEY_BTF,
 };
 
 static const char doc[] =
@@ -115,6 +116,10 @@ static const struct argp_option known[] = {
 	{ "ring-size", KEY_RING_SIZE, "BYTES", 0,
 	  "of the ring buffer, a power of two (8M to 64M, by the memory)", 0 },
 	{ "max-connections", KEY_MAX_CONNECTIONS, "N", 0, "tracked at once", 0 },
+	{ "btf", KEY_BTF, "FILE", 0,
+	  "this kernel's BTF, where /sys is hidden: a copy of /sys/kernel/btf/vmlinux, or a "
+	  "vmlinux",
+	  0 },
 	{ "verbose", 'v', NULL, 0, "counts every 10 s, and what the BPF loader says", 0 },
 	{ NULL, 'h', NULL, 0, "the same as --help", -1 },
 	{ 0 },
@@ -329,6 +334,8 @@ static void check_combination(struct argp_state *state, const struct options *op
 		argp_error(state, "--older-than and --watch go with stuck");
 	if (options->read_path && options->record_path)
 		argp_error(state, "--read and --record don't go together; copy the file");
+	if (options->read_path && options->btf_path)
+		argp_error(state, "--btf is of no use to --read: a recording loads nothing");
 	if (options->read_path && options->filter.pid && options->command == COMMAND_CHECK)
 		argp_error(state, "check reads no recording");
 }
@@ -469,6 +476,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_RECORD:
 		options->record_path = arg;
+		return 0;
+	case KEY_BTF:
+		options->btf_path = arg;
 		return 0;
 	case KEY_RING_SIZE:
 		options->ring_bytes = ring_size(state, arg);

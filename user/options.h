@@ -55,6 +55,7 @@ struct options {
 	const char *json_path; /* of export; NULL: none */
 	const char *read_path; /* NULL: live */
 	const char *record_path;
+	const char *btf_path; /* NULL: where the kernel has it */
 	const char *netns; /* name, path or inode; NULL: any */
 	const char *cgroup; /* path; NULL: any */
 	struct filter filter; /* netns and cgroup not in it yet */

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Starting, stopping, and every way in which that can fail."""
-import ctypes
 import os
-import platform
 import shutil
 import signal
-import struct
 import time
 
 import pytest
 
 from netlab import eventually
+from refusal import refuse_bpf
 from tracer import PROGRAM, as_nobody, finished, run_program
 
 def one_line(done, status=1):
@@ -37,7 +35,8 @@ def test_help_without_root(public_program, option):
     ["-p", "0"], ["-p", "x"], ["-p", "-1"], ["-4", "-6"], ["-a", "10.77.0.0/33"], ["-a", "10.77"],
     ["-a", "fd77::/129"], ["--duration", "0"], ["--duration", "1s"], ["--ring-size", "12345"],
     ["--ring-size", "0"], ["--max-connections", "0"], ["no-such-command"], ["life", "states"],
-    ["--json", "-s"], ["-L"], ["--read"]])
+    ["--json", "-s"], ["-L"], ["--read"], ["--btf"],
+    ["--read", "a.rec", "--btf", "vmlinux"]])
 def test_wrong_usage(arguments):
     done = run_program(*arguments)
     assert done.returncode == 2, done
@@ -68,32 +67,8 @@ def test_record_to_nowhere(tmp_path):
     assert str(target) in one_line(done)
 
 
-def test_without_btf(tmp_path):
-    hidden = tmp_path / "empty"
-    hidden.mkdir()
-    done = run_program("-m", "sh", "-c",
-                       f"mount --make-rprivate / && mount --bind {hidden} /sys/kernel/btf && "
-                       f"exec {PROGRAM} life", program="unshare")
-    assert "BTF" in one_line(done).upper()
-
-
-def _refuse_bpf():
-    """In the child: bpf(2) fails with EPERM from here on (seccomp(2))."""
-    numbers = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
-    program = b"".join(struct.pack("HBBI", *step) for step in (
-        (0x20, 0, 0, 0),  # load the number of the call
-        (0x15, 0, 1, numbers[platform.machine()]),
-        (0x06, 0, 0, 0x00050000 | 1),  # SECCOMP_RET_ERRNO, EPERM
-        (0x06, 0, 0, 0x7fff0000)))  # SECCOMP_RET_ALLOW
-    buffer = ctypes.create_string_buffer(program)
-    filter_program = struct.pack("HxxxxxxP", 4, ctypes.addressof(buffer))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filter_program, 0, 0):
-        raise OSError(ctypes.get_errno(), "seccomp")
-
-
 def test_bpf_refused():
-    assert "bpf" in one_line(run_program("life", preexec_fn=_refuse_bpf))
+    assert "bpf" in one_line(run_program("life", preexec_fn=refuse_bpf))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -34,6 +34,7 @@ declare -gA _connlife_options=(
 	[--older-than]=any
 	[--textfile]=directory
 	[--watch]=''
+	[--btf]=file
 	[--duration]=any
 	[--max-connections]=any
 	[--ring-size]=any

@@ -13,9 +13,7 @@
 #include "base/log.h"
 #include "sources/proctext.h"
 
-#define BTF_PATH "/sys/kernel/btf/vmlinux"
-
-static bool bpf_is_allowed(void)
+bool kernel_allows_bpf(void)
 {
 	union bpf_attr attr;
 
@@ -30,18 +28,6 @@ static bool bpf_is_allowed(void)
 		log_line("bpf(2) is refused here (%s): a container, seccomp or lockdown forbids it",
 			 strerror(errno));
 	return false;
-}
-
-bool kernel_can_trace(void)
-{
-	if (!bpf_is_allowed())
-		return false;
-	if (access(BTF_PATH, R_OK)) {
-		log_line("%s: %s; the kernel needs CONFIG_DEBUG_INFO_BTF", BTF_PATH,
-			 strerror(errno));
-		return false;
-	}
-	return true;
 }
 
 uint64_t kernel_symbol(const char *name)

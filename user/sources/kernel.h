@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether bpf(2) may be used and the kernel has BTF; says in one line on stderr what is missing. */
-bool kernel_can_trace(void);
+/* Whether bpf(2) may be used; says in one line on stderr why not. */
+bool kernel_allows_bpf(void);
 
 /* Address of a symbol by /proc/kallsyms; 0 if it is not there or hidden. */
 uint64_t kernel_symbol(const char *name);

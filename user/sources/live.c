@@ -20,6 +20,7 @@
 #include "base/map.h"
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
+#include "sources/kernelbtf.h"
 #include "sources/ringpos.h"
 #include "sources/scanner.h"
 #include "sources/variants.h"
@@ -44,6 +45,7 @@
 #define FILL_MARK_SHARE 4 /* wake at a quarter */
 
 struct live {
+	struct kernel_btf btf;
 	struct connlife_bpf *skel;
 	struct ring_buffer *ring;
 	struct ringpos ringpos;
@@ -203,7 +205,7 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 static void watch_ends(struct live *live)
 {
 	if (!live->destroy_link && live->variants.sock_cookie)
-		live->destroy_link = bpf_program__attach(live->skel->progs.tcp_destroy_sock);
+		live->destroy_link = bpf_program__attach_trace(live->skel->progs.tcp_destroy_sock);
 }
 
 static void scan(struct live *live, enum scan_why why)
@@ -328,7 +330,7 @@ static int set_up(struct live *live, const struct live_options *options)
 					 skel->progs.minisock_timer_cancel,
 					 skel->progs.minisock_timer_expire };
 	uint64_t handler = options->watch_minisocks ? kernel_symbol("tw_timer_handler") : 0;
-	int err = variants_find(&live->variants, NULL);
+	int err = variants_find(&live->variants, live->btf.path);
 
 	if (err) {
 		log_line("can't read the kernel's BTF: %s", strerror(-err));
@@ -397,6 +399,8 @@ static int start(struct live *live)
 	/* hooks first, scan second: nothing falls between them */
 	err = connlife_bpf__attach(live->skel);
 	if (!err)
+		err = kernel_btf_attach(&live->btf, live->skel->skeleton);
+	if (!err)
 		err = attach_iterators(live);
 	if (err) {
 		log_line("can't attach to the kernel's tracepoints: %s (see connlife check)",
@@ -413,16 +417,22 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 
 struct live *live_open(const struct live_options *options)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	struct live *live;
 
-	if (!kernel_can_trace())
+	if (!kernel_allows_bpf())
 		return NULL;
 	if (!options->verbose)
 		libbpf_set_print(quiet);
 	live = calloc(1, sizeof(*live));
 	if (!live || map_init(&live->cgroups_told, 0))
 		goto no_memory;
-	live->skel = connlife_bpf__open();
+	if (kernel_btf_find(&live->btf, options->btf_path)) {
+		live_close(live);
+		return NULL;
+	}
+	opts.btf_custom_path = live->btf.path;
+	live->skel = connlife_bpf__open_opts(&opts);
 	if (!live->skel)
 		goto no_memory;
 	live->wake_fd = options->wake_fd;
@@ -460,6 +470,7 @@ void live_close(struct live *live)
 	bpf_link__destroy(live->files_link);
 	bpf_link__destroy(live->destroy_link);
 	connlife_bpf__destroy(live->skel);
+	kernel_btf_free(&live->btf);
 	scanner_free(&live->scanner);
 	cgroupfs_close(live->cgroupfs);
 	map_free(&live->cgroups_told);

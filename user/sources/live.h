@@ -25,12 +25,15 @@ struct live_options {
 	enum packets_mode packets;
 	const char *const *interfaces; /* see packets.h */
 	unsigned int interfaces_len;
+	const char *btf_path; /* see kernel_btf_find(); NULL: where the kernel has it */
 	const char *netns; /* where the interfaces are: see netns_find(); NULL: our own */
 	int wake_fd; /* live_poll() waits no longer when it is readable; -1: none */
 	bool census; /* snapshots also tell of queues, timers and listeners */
 	bool verbose; /* let libbpf speak */
 	uint32_t ring_bytes; /* a power of two and a multiple of the page size */
 };
+
+struct kernel_btf;
 
 /*
  * Loads and attaches. On failure NULL, one line on stderr that says why, and
@@ -74,6 +77,6 @@ struct live_program {
  * Tries each program alone. Fills at most max and returns how many there are,
  * or a negative errno if nothing could be tried. Says nothing.
  */
-int live_try_programs(struct live_program *programs, int max);
+int live_try_programs(const struct kernel_btf *btf, struct live_program *programs, int max);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <bpf/libbpf.h>
 
-#include "sources/kernel.h"
+#include "sources/kernelbtf.h"
 #include "sources/live.h"
 #include "sources/variants.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
@@ -39,9 +39,17 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-static int try_one(const struct variants *variants, const char *name)
+static struct bpf_link *attach(const struct bpf_program *program)
 {
-	struct connlife_bpf *skel = connlife_bpf__open();
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+		return bpf_program__attach_iter(program, NULL);
+	return bpf_program__attach_trace(program);
+}
+
+static int try_one(const struct kernel_btf *btf, const struct variants *variants, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf->path);
+	struct connlife_bpf *skel = connlife_bpf__open_opts(&opts);
 	struct bpf_program *program;
 	struct bpf_link *link = NULL;
 	int err;
@@ -54,7 +62,7 @@ static int try_one(const struct variants *variants, const char *name)
 	err = connlife_bpf__load(skel);
 	if (!err && strncmp(name, "watch_", strlen("watch_"))) { /* those need an interface */
 		program = bpf_object__find_program_by_name(skel->obj, name);
-		link = program ? bpf_program__attach(program) : NULL;
+		link = program ? attach(program) : NULL;
 		err = link ? 0 : -errno;
 	}
 	bpf_link__destroy(link);
@@ -62,20 +70,20 @@ static int try_one(const struct variants *variants, const char *name)
 	return err;
 }
 
-int live_try_programs(struct live_program *programs, int max)
+int live_try_programs(const struct kernel_btf *btf, struct live_program *programs, int max)
 {
 	struct variants variants;
 	int count = 0, err;
 
 	libbpf_set_print(quiet);
-	err = variants_find(&variants, NULL);
+	err = variants_find(&variants, btf->path);
 	if (err)
 		return err;
 	for (int i = 0; i < PURPOSES && count < max; i++) {
 		if (!variants_fit(&variants, purposes[i].name))
 			continue;
 		programs[count] = purposes[i];
-		programs[count].error = try_one(&variants, purposes[i].name);
+		programs[count].error = try_one(btf, &variants, purposes[i].name);
 		count++;
 	}
 	return count;
