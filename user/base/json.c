@@ -54,25 +54,6 @@ void json_close_array(struct json *json)
 	close_with(json, ']');
 }
 
-void json_key(struct json *json, const char *key)
-{
-	size_t len = strlen(key);
-	char *to = text_room(json->out, len + 4);
-	char *start = to;
-
-	if (!to)
-		return;
-	if (json->comma)
-		*to++ = ',';
-	*to++ = '"';
-	memcpy(to, key, len);
-	to += len;
-	*to++ = '"';
-	*to++ = ':';
-	json->out->len += to - start;
-	json->comma = false;
-}
-
 /* One character up to U+009F that can't stand in a string as it is. */
 static void escape(struct text *out, char c)
 {

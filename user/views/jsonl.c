@@ -7,14 +7,14 @@
 
 #define SCHEMA 1
 
-static void string_field(struct json *json, const char *key, const char *value)
+static JSON_INLINE void string_field(struct json *json, const char *key, const char *value)
 {
 	json_key(json, key);
 	json_string(json, value);
 }
 
 /* Zero is unknown. */
-static void id_field(struct json *json, const char *key, uint64_t value)
+static JSON_INLINE void id_field(struct json *json, const char *key, uint64_t value)
 {
 	json_key(json, key);
 	if (value)
@@ -23,7 +23,7 @@ static void id_field(struct json *json, const char *key, uint64_t value)
 		json_null(json);
 }
 
-static void count_field(struct json *json, const char *key, int64_t value)
+static JSON_INLINE void count_field(struct json *json, const char *key, int64_t value)
 {
 	json_key(json, key);
 	if (value == UNKNOWN_COUNT)
@@ -32,7 +32,7 @@ static void count_field(struct json *json, const char *key, int64_t value)
 		json_i64(json, value);
 }
 
-static void ns_field(struct json *json, const char *key, int64_t value)
+static JSON_INLINE void ns_field(struct json *json, const char *key, int64_t value)
 {
 	json_key(json, key);
 	if (value == UNKNOWN_NS)
@@ -41,8 +41,8 @@ static void ns_field(struct json *json, const char *key, int64_t value)
 		json_i64(json, value);
 }
 
-static void time_field(struct json *json, const char *key, const struct view_clock *clock,
-		       int64_t monotonic_ns)
+static JSON_INLINE void time_field(struct json *json, const char *key,
+				   const struct view_clock *clock, int64_t monotonic_ns)
 {
 	int64_t realtime_ns = view_realtime_ns(clock, monotonic_ns);
 
@@ -53,14 +53,14 @@ static void time_field(struct json *json, const char *key, const struct view_clo
 		json_time(json, realtime_ns);
 }
 
-static void null_field(struct json *json, const char *key)
+static JSON_INLINE void null_field(struct json *json, const char *key)
 {
 	json_key(json, key);
 	json_null(json);
 }
 
-static void end_field(struct json *json, const char *addr_key, const uint8_t addr[16],
-		      const char *port_key, uint16_t port)
+static JSON_INLINE void end_field(struct json *json, const char *addr_key, const uint8_t addr[16],
+				  const char *port_key, uint16_t port)
 {
 	json_key(json, addr_key);
 	json_addr(json, addr);
@@ -93,8 +93,8 @@ static void owner_fields(struct json *json, const struct report_conn *conn)
 	string_field(json, "pid_source", name_owner_source(conn->pid_source));
 }
 
-static void bits_field(struct json *json, const char *key, unsigned int bits,
-		       const char *(*name_of)(unsigned int bit))
+static JSON_INLINE void bits_field(struct json *json, const char *key, unsigned int bits,
+				   const char *(*name_of)(unsigned int bit))
 {
 	json_key(json, key);
 	json_open_array(json);
@@ -124,7 +124,7 @@ static void flags_field(struct json *json, const struct report_flags *flags)
 	json_close_object(json);
 }
 
-static void isn_field(struct json *json, const char *key, bool known, uint32_t isn)
+static JSON_INLINE void isn_field(struct json *json, const char *key, bool known, uint32_t isn)
 {
 	count_field(json, key, known ? (int64_t)isn : UNKNOWN_COUNT);
 }
