@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "core/engine.h"
 #include "runner.h"
+#include "stop.h"
 #include "sources/cgroupfs.h"
 #include "sources/live.h"
 #include "sources/netns.h"
@@ -21,7 +22,7 @@
 #define SEC (1000ULL * 1000 * 1000)
 #define STATUS_EVERY_NS (10 * SEC)
 
-static volatile int stop;
+volatile int stop_wanted;
 static volatile int status_wanted;
 
 struct loop {
@@ -41,7 +42,7 @@ static void on_signal(int signal)
 	if (signal == SIGUSR1)
 		status_wanted = 1;
 	else
-		stop = 1;
+		stop_wanted = 1;
 }
 
 static void catch_signals(void)
@@ -180,7 +181,7 @@ int loop_recording(const struct options *options)
 		close_loop(&loop);
 		return EXIT_FAILURE;
 	}
-	err = recording_read(options->read_path, take_event, &loop, &stop);
+	err = recording_read(options->read_path, take_event, &loop, &stop_wanted);
 	if (err ||
 	    (loop.started && loop.runner.tick(loop.runner.ctx, loop.last_ns) == RUNNER_FAILED))
 		exit_code = EXIT_FAILURE;
@@ -250,8 +251,8 @@ static int run(struct loop *loop, struct live *live)
 			began = monotonic_ns(); /* the first scan does not count */
 		}
 		loop->told_start = true;
-		last = stop || (loop->options->duration_s && now > began &&
-				now - began >= loop->options->duration_s * SEC);
+		last = stop_wanted || (loop->options->duration_s && now > began &&
+				       now - began >= loop->options->duration_s * SEC);
 		if (last || wish == RUNNER_LOOK_AGAIN || wish == RUNNER_LOOK_AT_SOCKETS)
 			look_again(loop, live, !last && wish == RUNNER_LOOK_AGAIN);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {

@@ -2,10 +2,19 @@
 #include "writer.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "stop.h"
+
+#define WAIT_MS 100
+#define LAST_WAIT_MS 1000 /* for a reader that does nothing, once we are to stop */
 
 static bool fail(struct writer *writer, int error)
 {
@@ -15,18 +24,51 @@ static bool fail(struct writer *writer, int error)
 	return false;
 }
 
+/* A file never waits for a reader; a pipe that has room takes PIPE_BUF bytes at once. */
+static size_t most_at_once(const struct writer *writer)
+{
+	struct stat stat;
+
+	return !fstat(writer->fd, &stat) && S_ISREG(stat.st_mode) ? SIZE_MAX : PIPE_BUF;
+}
+
+/* So that no write waits where nobody can stop it. */
+static bool wait_for_room(const struct writer *writer)
+{
+	struct pollfd out = { .fd = writer->fd, .events = POLLOUT };
+	int waited = 0;
+
+	for (;;) {
+		int ready = poll(&out, 1, WAIT_MS);
+
+		if (ready > 0 || (ready < 0 && errno != EINTR))
+			return true; /* write(2) says what is wrong */
+		if (!stop_wanted)
+			waited = 0;
+		else if (!ready && (waited += WAIT_MS) >= LAST_WAIT_MS)
+			return false;
+	}
+}
+
 bool writer_flush(struct writer *writer, struct text *text)
 {
 	const char *data = text->data;
-	size_t left = text->len;
+	size_t left = text->len, most;
 
 	if (writer->failed)
 		return false;
 	if (text->failed)
 		return fail(writer, ENOMEM);
+	most = most_at_once(writer);
 	while (left) {
-		ssize_t wrote = write(writer->fd, data, left);
+		ssize_t wrote;
 
+		if (!wait_for_room(writer)) {
+			writer->failed = true;
+			log_line("nobody reads standard output; records are missing there");
+			return false;
+		}
+		wrote = write(writer->fd, data, left < most ? left : most);
 		if (wrote < 0 && errno == EINTR)
 			continue;
 		if (wrote < 0)

@@ -445,6 +445,31 @@ static void test_repair_of_minisocks(void **ctx)
 	bench_end(&b);
 }
 
+/* The reader tells a loss before what was in the ring by then: that is concerned, too. */
+static void test_loss_before_the_opening(void **ctx)
+{
+	static struct bench b;
+	uint64_t read_at;
+
+	bench_start(&b, true);
+	b.now += 100 * MS;
+	lost_told(&b, LOST_RING_FULL, 1);
+	read_at = b.now;
+	b.now -= 50 * MS;
+	for (uint64_t sock = 1; sock <= 2; sock++) {
+		struct ev_close close = make_close(sock, ST_SYN_SENT, ETIMEDOUT, 0);
+
+		client_opens(&b, sock);
+		give(&b, close);
+		b.now = read_at + MS;
+	}
+	bench_settle(&b);
+	assert_int_equal(b.conns_len, 2);
+	assert_int_equal(b.conns[0].incomplete, INCOMPLETE_LOST_EVENTS);
+	assert_int_equal(b.conns[1].incomplete, 0);
+	bench_end(&b);
+}
+
 /* Every reason of a loss is counted by itself. */
 static void test_losses_are_counted(void **ctx)
 {
@@ -476,6 +501,7 @@ int main(void)
 		cmocka_unit_test(test_repair_of_minisocks),
 		cmocka_unit_test(test_unseen),
 		cmocka_unit_test(test_seen_in_passing),
+		cmocka_unit_test(test_loss_before_the_opening),
 		cmocka_unit_test(test_losses_are_counted),
 	};
 

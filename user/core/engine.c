@@ -141,7 +141,8 @@ struct conn *engine_add(struct engine *engine, const struct ev_hdr *hdr)
 	conn->first_sock = hdr->sock;
 	conn->cookie = hdr->cookie;
 	conn->seen_ns = hdr->ts_ns;
-	conn->loss_epoch = engine->loss_epoch;
+	/* a loss is told before what was in the ring already, and may be of this one's events */
+	conn->loss_epoch = engine->loss_epoch - (hdr->ts_ns <= engine->lost_by_ns);
 	if (engine->options.story)
 		conn->story = story_new(engine->options.draw);
 	if (map_put(&engine->by_sock, hdr->sock, conn->self)) {

@@ -37,6 +37,7 @@ struct engine {
 	int64_t realtime_offset_ns;
 	bool has_realtime;
 	uint32_t loss_epoch;
+	uint64_t lost_by_ns; /* all losses of loss_epoch happened before */
 	uint32_t scan; /* number of the scan under way or the last one */
 	uint32_t holders_scan; /* number of the last one that looked for holders */
 	uint64_t scan_began_ns;

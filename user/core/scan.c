@@ -184,6 +184,8 @@ void scan_lost(struct engine *engine, const struct ev_lost *event)
 	engine->counts.lost[event->why] += event->count;
 	/* whom it concerned is not known: every connection that is tracked now may be */
 	if (event->why == LOST_RING_FULL || event->why == LOST_UNDECODABLE ||
-	    event->why == LOST_NESTED)
+	    event->why == LOST_NESTED) {
 		engine->loss_epoch++;
+		engine->lost_by_ns = event->hdr.ts_ns;
+	}
 }

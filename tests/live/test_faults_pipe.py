@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Who reads what connlife writes sleeps, or goes away. Connections go on meanwhile: each
+is told later, or counted as lost.
+"""
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+
+import pytest
+
+from load import end_storm, run_storm, start_storm
+from losses import (  # noqa: F401: one is a fixture
+    RING_FULL, Book, booked, check_stories, only, opened_in, wait_repaired)
+from netlab import eventually
+from stage import close_client_first
+from test_command_line import is_loaded, programs_of
+from tracer import finished
+
+STORM = 2000
+SMALL_RING = 65536
+BLOCKED_S = 1
+F_GETPIPE_SZ = 1032
+
+
+class Pipe:
+    """The end of a pipe that reads what connlife writes."""
+
+    def __init__(self, path):
+        os.mkfifo(path)
+        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.data = b""
+
+    def read(self):
+        """Whether the writer is still there."""
+        with contextlib.suppress(BlockingIOError):
+            piece = os.read(self.fd, 1 << 20)
+            self.data += piece
+            return bool(piece)
+        return True
+
+    def read_all(self):
+        eventually(lambda: not self.read(), "the writer ends", 30)
+
+    def close(self):
+        os.close(self.fd)
+        self.fd = -1
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    """What the tracer named piped writes."""
+    one = Pipe(str(tmp_path / "piped.out"))
+    yield one
+    if one.fd >= 0:
+        one.close()
+
+
+def wait_full(pipe):
+    """What is written next has to wait for its reader."""
+    room = fcntl.fcntl(pipe.fd, F_GETPIPE_SZ)
+
+    def waiting():
+        return struct.unpack("i", fcntl.ioctl(pipe.fd, termios.FIONREAD, b"\0" * 4))[0]
+
+    eventually(lambda: waiting() > room - 4096, "the pipe is full")
+
+
+def records_of(pipe):
+    assert pipe.data.endswith(b"\n")
+    return [json.loads(line) for line in pipe.data.splitlines()]
+
+
+def block(lab, pipe):
+    """A storm that nobody reads of, and some seconds more."""
+    run_storm(lab.c, STORM)
+    wait_full(pipe)
+    time.sleep(BLOCKED_S)
+
+
+def test_reader_sleeps(lab, booked, pipe):
+    """The ring is large enough: it takes longer, and nothing is missing."""
+    tracer, _path = booked("piped", "--netns", lab.c.name)
+    block(lab, pipe)
+    os.kill(tracer.pid, signal.SIGTERM)
+    pipe.read_all()
+    assert tracer.wait() == 0
+    records = records_of(pipe)
+    check_stories(records)
+    assert len(records) == opened_in(lab.c) == 2 * STORM
+    assert tracer.lost() == 0 and all(one["complete"] for one in records)
+
+
+def test_reader_sleeps_too_long(lab, booked, pipe):
+    """The ring is not: what is missing is counted, and later ones are whole again."""
+    tracer, path = booked("piped", "--ring-size", str(SMALL_RING), "--netns", lab.c.name)
+    for _ in range(2):  # the first fills the pipe, the second the ring
+        block(lab, pipe)
+    reading = threading.Thread(target=pipe.read_all)
+    reading.start()
+    eventually(lambda: Book(path).repairs, "it looks again")
+    wait_repaired(tracer)
+    pair = lab.pair(cport=5001)
+    pair.say(3)
+    close_client_first(pair)
+    finished(tracer)
+    reading.join()
+    records, book = records_of(pipe), Book(path)
+    assert book.lost[RING_FULL] > 0
+    assert book.accounted() == book.due(opened_in(lab.c))
+    assert len(records) == len({one["cookie"] for one in records}) >= len(book.opened)
+    check_stories([one for one in records if one["lport"] != pair.cport])
+    assert only(records, pair)["complete"] and only(records, pair)["tx_bytes"] == 3
+
+
+def test_reader_sleeps_for_ever(lab, booked, pipe):
+    """SIGTERM ends it all the same, soon; it has failed, for records are missing."""
+    tracer, _path = booked("piped", "--netns", lab.c.name)
+    run_storm(lab.c, STORM)
+    wait_full(pipe)
+    os.kill(tracer.pid, signal.SIGTERM)
+    assert tracer.wait(2) == 1
+
+
+def test_reader_goes(lab, booked, pipe):
+    """Amid a storm: it ends by itself, as a program does whose pipe is closed."""
+    tracer, _path = booked("piped", "--netns", lab.c.name)
+    programs = programs_of(tracer.pid)
+    storm = start_storm(lab.c, 10 * STORM)
+    try:
+        eventually(lambda: pipe.read() and pipe.data, "the first records")
+        pipe.close()
+        assert tracer.wait(5) == 1
+    finally:
+        end_storm(storm)
+    assert "Broken" not in tracer.stderr() and "ipe" not in tracer.stderr()
+    assert programs and not any(is_loaded(program) for program in programs)
