@@ -286,8 +286,11 @@ static void mark_close(struct story *story, uint64_t payload)
 
 static void settle_half_close(struct story *story, uint64_t payload)
 {
-	if (story->has_close_mark && payload >= story->close_mark)
-		story->half_close_bytes = (int64_t)(payload - story->close_mark);
+	int64_t since;
+
+	if (story->has_close_mark && !__builtin_sub_overflow(payload, story->close_mark, &since) &&
+	    since >= 0)
+		story->half_close_bytes = since;
 }
 
 /* Our FIN answers theirs: with an ACK of its own before, or in one segment. */
