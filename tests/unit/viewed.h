@@ -24,14 +24,14 @@ static const struct view_clock known_clock = {
 
 static struct text text;
 
-static int free_text(void **state)
+static inline int free_text(void **state)
 {
 	text_free(&text);
 	return 0;
 }
 
 /* What was written, whole; forgotten then. */
-static void assert_text(const char *expected)
+static inline void assert_text(const char *expected)
 {
 	text_char(&text, '\0');
 	assert_false(text.failed);
