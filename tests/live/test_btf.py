@@ -131,6 +131,8 @@ def test_kernel_that_tells_nothing(hidden, tmp_path):
     path = raw(tmp_path)
     row = btf_row(as_before_5_11("check", "--btf", str(path)))
     assert row.startswith(f"{path} (only its size ")
+    life = as_before_5_11("life", "--btf", str(path), "--duration", "1")
+    assert life.returncode == 0 and f"BTF: {path}: only its size " in life.stderr, life
     path = of_another_size(tmp_path)
     assert "another kernel" in refusal(as_before_5_11("check", "--btf", str(path)), printed=1)
 

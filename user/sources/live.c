@@ -431,6 +431,8 @@ struct live *live_open(const struct live_options *options)
 		live_close(live);
 		return NULL;
 	}
+	if (live->btf.doubt) /* that of another kernel would make all answers wrong */
+		log_line("BTF: %s: %s", live->btf.from, live->btf.doubt);
 	opts.btf_custom_path = live->btf.path;
 	live->skel = connlife_bpf__open_opts(&opts);
 	if (!live->skel)
