@@ -16,6 +16,7 @@
 #include <bpf/bpf_endian.h>
 #include "event.h"
 #include "filter.h"
+#include "implied.h"
 #include "parse.h"
 #include "emit.bpf.h"
 #include "compat.bpf.h"
@@ -27,6 +28,7 @@
 #include "segment.bpf.h"
 #include "steps.bpf.h"
 #include "story.bpf.h"
+#include "untold.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -198,7 +200,7 @@ static __always_inline void on_transition(const struct sock *sk, const struct tc
 		if (filter.active)
 			note = note_of(sk);
 	}
-	if (!was_wanted(note))
+	if (!was_wanted(note) || names_no_new_owner(sk, note, old, new))
 		return;
 	if (new == ST_CLOSE)
 		send_close(sk, tp, note, old);
@@ -260,9 +262,12 @@ static __always_inline int nested_state_of_task(const struct sock *sk, int old, 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
 {
-	struct last_step *last = this_cpu_step();
+	struct last_step *last;
 	int is_task = sk->sk_lock.owned == 1;
 
+	if (goes_untold(old, new))
+		return 0;
+	last = this_cpu_step();
 	if (hooks_may_be_preempted() && is_task)
 		return set_state_of_task(sk, old, new);
 	if (!last)
@@ -284,10 +289,13 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const in
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int new)
 {
-	struct last_step *last = this_cpu_step();
+	struct last_step *last;
 	int is_task = sk->sk_lock.owned == 1;
 	volatile __u64 sock = (__u64)sk;
 
+	if (goes_untold(old, new))
+		return 0;
+	last = this_cpu_step();
 	if (hooks_may_be_preempted() && is_task)
 		return nested_state_of_task(sk, old, new);
 	if (!last)

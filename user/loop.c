@@ -84,6 +84,7 @@ static int open_engine(struct loop *loop, const struct filter *filter)
 	struct engine_options options = {
 		.whole = loop->options->whole,
 		.story = options_want_story(loop->options),
+		.only_ends = options_want_only_ends(loop->options),
 		.draw = loop->options->command == COMMAND_LADDER,
 		.census = options_want_census(loop->options),
 		.strangers = loop->options->packets != PACKETS_OFF,
@@ -274,6 +275,7 @@ static struct live *open_live(const struct options *options, const struct filter
 		.verbose = options->verbose,
 		.ring_bytes = options->ring_bytes,
 		.watch_segments = options_want_story(options) || options->record_path,
+		.only_ends = options_want_only_ends(options),
 		.count_flags = options->count_flags,
 		.packets = options->packets,
 		.interfaces = options->interfaces,

@@ -558,3 +558,11 @@ bool options_want_census(const struct options *options)
 	return options->command == COMMAND_STUCK || options->command == COMMAND_TOP ||
 	       options->command == COMMAND_EXPORT;
 }
+
+bool options_want_only_ends(const struct options *options)
+{
+	bool filtered = options->filter.active || options->netns || options->cgroup;
+
+	return options->command == COMMAND_LIFE && !filtered && !options->whole &&
+	       !options->read_path && !options->record_path && !options_want_story(options);
+}

@@ -64,6 +64,12 @@ struct options {
 /* Whether snapshots shall tell of queues, timers, holders and listeners too. */
 bool options_want_census(const struct options *options);
 
+/*
+ * Whether nothing that is asked for shows when the steps between the beginning and
+ * the end of a connection were. A filter and a recording want every step.
+ */
+bool options_want_only_ends(const struct options *options);
+
 /* Whether segments matter to what is asked for: what they prove is told then. */
 bool options_want_story(const struct options *options);
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each scenario of scen_*.py: the records of both ends, with and without --whole."""
+import collections
+
 import pytest
 
 from stage import scenarios
@@ -16,12 +18,49 @@ def test_scenario(played, name):
 
 
 def test_nothing_was_lost(world):
-    """Both tracers counted every event they were given."""
+    """Every tracer counted every event they were given."""
     if not world:
         pytest.skip("no scenario was chosen")
     world.finish()
-    for is_whole in (False, True):
-        tracer = world.tracer(is_whole)
+    for tracer in (world.tracer(False), world.tracer(True), world.plain()):
         unseen = tracer.unseen() if kernel_hides_hooks() else 0
         assert tracer.lost() == unseen, tracer.stderr()
         assert len(tracer.stderr().splitlines()) == 2 + bool(unseen), tracer.stderr()
+
+
+OURS = ("10.77.", "fd77:", "127.77.")
+
+
+def kilobytes(count):
+    if count is None:
+        return "-"
+    return f"{(count // 1024 * 100 + (count % 1024 * 100 + 512) // 1024) / 100:.2f}"
+
+
+def line_of(record):
+    """What its line says, but for the times: each tracer has its own clock reading."""
+    words = [record[key] for key in ("opened", "closed_first", "closed", "remains")]
+    return (str(record["pid"] or "-"), record["comm"] or "-", record["laddr"],
+            str(record["lport"] or "-"), record["raddr"], str(record["rport"] or "-"),
+            kilobytes(record["tx_bytes"]), kilobytes(record["rx_bytes"]),
+            *(word or "-" for word in words))
+
+
+def words_of(line):
+    """The same of a line of `life`; a name of a process may have blanks in it."""
+    pid, rest = line.split(maxsplit=1)
+    comm, *words = rest.rsplit(maxsplit=11)
+    del words[6]  # MS
+    return (pid, comm, *words)
+
+
+def test_lines_say_the_same(world):
+    """`life` without --json hears of beginnings and ends only, and draws the same conclusions."""
+    if not world:
+        pytest.skip("no scenario was chosen")
+    world.finish()
+    told = collections.Counter(words_of(line) for line in world.plain().text().splitlines()[1:])
+    must = collections.Counter(line_of(record) for record in world.records(False))
+    told = {line: count for line, count in told.items() if line[2].startswith(OURS)}
+    must = {line: count for line, count in must.items() if line[2].startswith(OURS)}
+    assert told == must

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-All chosen scenarios, played at once under two tracers, one with --whole. It
+All chosen scenarios, played at once under three tracers: one with --json, one
+with --whole besides, and one that writes lines only and so sees fewer steps. It
 is played once for the whole session; TIME_WAIT takes its minute meanwhile.
 
 On a host with traffic of its own that floods the tracers, give these a filter
@@ -43,13 +44,15 @@ class World:
         self._labs = {}
         self._records = {}
         self._tracers = {}
+        self._plain = None
         self._finished = False
         more = os.environ.get("CONNLIFE_LIVE_ARGS", "").split()
         try:
             common = ["life", "--json", "--ring-size", RING_SIZE, *more]
             self._tracers[False] = Tracer(directory, "prompt", *common)
             self._tracers[True] = Tracer(directory, "whole", *common, "--whole")
-            for tracer in self._tracers.values():
+            self._plain = Tracer(directory, "plain", "life", "--ring-size", RING_SIZE, *more)
+            for tracer in self._all_tracers():
                 tracer.wait_ready()
             self._play(names)
         except BaseException:
@@ -66,6 +69,9 @@ class World:
     def _prepare(self, name):
         self._labs[name] = Lab(name)
 
+    def _all_tracers(self):
+        return [tracer for tracer in (*self._tracers.values(), self._plain) if tracer]
+
     def lab(self, name):
         return self._labs[name]
 
@@ -81,10 +87,11 @@ class World:
         told = collections.Counter()
         while self._awaits(told) and time.time_ns() < deadline:
             time.sleep(0.2)
-        for is_whole, tracer in self._tracers.items():
+        for tracer in self._all_tracers():
             status = tracer.stop()
             if status:
                 raise RuntimeError(f"connlife ended with {status}: {tracer.stderr()}")
+        for is_whole, tracer in self._tracers.items():
             self._records[is_whole] = tracer.records()
         # each namespace makes every later look at the sockets of this host dearer
         for lab in self._labs.values():
@@ -103,8 +110,14 @@ class World:
                if record["netns"] in inodes and lab.played(record)]
         return complaints_about(own, lab.wanted, is_whole, (lab.begin_ns, lab.end_ns))
 
+    def records(self, is_whole):
+        return self._records[is_whole]
+
+    def plain(self):
+        return self._plain
+
     def end(self):
-        for tracer in self._tracers.values():
+        for tracer in self._all_tracers():
             tracer.kill()
         for lab in self._labs.values():
             lab.end()

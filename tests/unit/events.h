@@ -64,6 +64,7 @@ struct bench {
 	const char *label; /* of the line of the table */
 	unsigned int complaints;
 	/* from here on left as they are by bench_start() */
+	bool only_ends; /* of a source that leaves out what its beginnings and ends imply */
 	struct report_conn peers[BENCH_CONNS]; /* told with conns[i] */
 	struct bench_story stories[BENCH_CONNS], peer_stories[BENCH_CONNS];
 };
@@ -117,7 +118,7 @@ static inline void bench_start_with(struct bench *b, const struct engine_options
 	const struct report_sink sink = { bench_take_conn, bench_take_step, b };
 	unsigned int complaints = b->complaints;
 
-	memset(b, 0, offsetof(struct bench, peers));
+	memset(b, 0, offsetof(struct bench, only_ends));
 	b->complaints = complaints;
 	b->now = BENCH_BEGIN;
 	b->pace = MS;
@@ -129,6 +130,7 @@ static inline void bench_start_with(struct bench *b, const struct engine_options
 static inline void bench_start(struct bench *b, bool whole)
 {
 	const struct engine_options options = { .whole = whole,
+						.only_ends = b->only_ends,
 						.max_connections = 1024,
 						.hash_seed = 0x5eed };
 
@@ -147,6 +149,7 @@ static inline void bench_calm(struct bench *b)
 	if (b->engine)
 		bench_end(b);
 	b->complaints = 0;
+	b->only_ends = false;
 	b->label = "";
 }
 

@@ -23,6 +23,7 @@ struct engine_options {
 	 */
 	bool whole;
 	bool story; /* tell what segments prove: releases, handshakes, the other end */
+	bool only_ends; /* the source leaves out what implied.h implies: no loss */
 	bool draw; /* keep every segment, and tell both ends of one host at once */
 	bool census; /* keep what snapshots tell of queues, timers and holders; see census.h */
 	bool strangers; /* also tell attempts that never had a socket */

@@ -59,6 +59,8 @@ int engine_rekey(struct engine *engine, struct conn *conn, uint64_t sock);
 
 /* life.c */
 void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t source);
+/* Takes it to state over steps that a source of ends only leaves out. False: no such path. */
+bool life_imply(const struct engine *engine, struct conn *conn, uint8_t state);
 void life_on_open(struct engine *engine, const struct ev_open *event);
 void life_on_state(struct engine *engine, const struct ev_state *event);
 void life_on_close(struct engine *engine, const struct ev_close *event);

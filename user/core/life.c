@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/engine_priv.h"
+#include "implied.h"
 
 #define MS (1000ULL * 1000)
 
@@ -39,10 +40,24 @@ static void refresh(struct engine *engine, struct conn *conn, const struct ev_hd
 	ends_note(engine, conn);
 }
 
-/* A step that does not follow from the state known: the one between was lost. */
-static void check_gap(struct conn *conn, uint8_t old_state)
+bool life_imply(const struct engine *engine, struct conn *conn, uint8_t state)
 {
-	if (conn_state(conn) == old_state)
+	uint8_t now = conn_state(conn);
+
+	while (now != state && now != ST_NONE)
+		now = implied_next(now, state);
+	if (!engine->options.only_ends || now == ST_NONE)
+		return false;
+	while (conn_state(conn) != state)
+		conn_enter(conn, implied_next(conn_state(conn), state), 0);
+	conn->established = true;
+	return true;
+}
+
+/* A step that does not follow from the state known: the one between was lost. */
+static void check_gap(const struct engine *engine, struct conn *conn, uint8_t old_state)
+{
+	if (conn_state(conn) == old_state || life_imply(engine, conn, old_state))
 		return;
 	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
 	conn->established |= old_state != ST_SYN_SENT && old_state != ST_SYN_RECV;
@@ -61,7 +76,7 @@ static void establish(struct engine *engine, struct conn *conn, uint32_t retrans
 static void step_to(struct engine *engine, struct conn *conn, const struct ev_sock *sock,
 		    uint64_t ts_ns, uint32_t retrans)
 {
-	check_gap(conn, sock->old_state);
+	check_gap(engine, conn, sock->old_state);
 	if (sock->old_state == ST_SYN_SENT && sock->new_state == ST_SYN_RECV)
 		conn->role = ROLE_BOTH;
 	conn_enter(conn, sock->new_state, ts_ns);
@@ -208,7 +223,7 @@ void life_on_close(struct engine *engine, const struct ev_close *event)
 		engine->counts.unknown_sock++;
 		return;
 	}
-	check_gap(conn, event->sock.old_state);
+	check_gap(engine, conn, event->sock.old_state);
 	refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->lport);
 	conn->stats = event->stats;
 	conn->has_stats = true;

@@ -65,6 +65,8 @@ static void add_found(struct engine *engine, const struct ev_found *event)
 /* The table missed a step of this one. */
 static void correct_state(struct engine *engine, struct conn *conn, uint8_t state)
 {
+	if (life_imply(engine, conn, state))
+		return;
 	note_unseen(engine, conn);
 	conn->established |= state != ST_SYN_SENT && state != ST_SYN_RECV;
 	conn_enter(conn, state, 0);

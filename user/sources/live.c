@@ -345,6 +345,7 @@ static int set_up(struct live *live, const struct live_options *options)
 	/* where sockets can't hold what is known of them, their end says when to forget it */
 	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, !live->variants.sock_cookie);
 	skel->rodata->watch_minisocks = handler != 0;
+	skel->rodata->only_ends = options->only_ends;
 	skel->rodata->tell_waiting = options->census;
 	skel->rodata->tw_timer_handler = handler;
 	skel->rodata->jiffy_ns = kernel_jiffy_ns();

@@ -21,6 +21,7 @@ struct live_options {
 	const struct filter *filter;
 	bool watch_minisocks; /* tell how they end; costs a hook on every timer */
 	bool watch_segments; /* tell where sequence spaces are; more events */
+	bool only_ends; /* leave out the steps that implied.h puts in again; not with a filter */
 	bool count_flags; /* of each connection, on the watched interfaces */
 	enum packets_mode packets;
 	const char *const *interfaces; /* see packets.h */
