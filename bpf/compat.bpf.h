@@ -251,15 +251,14 @@ static __always_inline __u32 current_flags(void)
 static __always_inline void current_process(__u32 *pid, __u8 *comm)
 {
 	struct task_struct *task, *leader;
+	const __u64 *name;
 
 	if (kernel_has_helper(BPF_FUNC_get_current_task_btf)) {
 		task = bpf_get_current_task_btf();
-		leader = task->group_leader;
+		name = (const void *)task->group_leader->comm;
 		*pid = task->tgid;
-		if (task == leader) /* mostly, and cheaper */
-			bpf_get_current_comm(comm, EV_COMM_LEN);
-		else
-			bpf_probe_read_kernel(comm, EV_COMM_LEN, &leader->comm);
+		((__u64 *)comm)[0] = name[0]; /* two loads cost a tenth of a helper */
+		((__u64 *)comm)[1] = name[1];
 		return;
 	}
 	task = (void *)bpf_get_current_task();

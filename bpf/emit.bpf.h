@@ -75,13 +75,16 @@ static __always_inline void submit_event(void *event)
 
 /*
  * Wakes the reader if this event crossed the fill mark. Asking costs a cache
- * line that the reader writes to, so only one event of a connection asks.
+ * line that the reader writes to, so only some of the events ask that may.
  */
 static __always_inline void submit_and_wake(void *event)
 {
-	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	const struct ev_hdr *hdr = event;
 	__u64 flags = BPF_RB_NO_WAKEUP;
+	__u64 waiting = 0;
 
+	if (!(hdr->ts_ns >> 3 & 7)) /* one in eight, as good as any */
+		waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 	if (waiting >= ring_wake_mark && waiting < ring_wake_mark + WAKE_STRIDE)
 		flags = BPF_RB_FORCE_WAKEUP;
 	bpf_ringbuf_submit(event, flags);

@@ -34,6 +34,8 @@ enum ev_kind {
 		12, /* a segment that met no socket, or a listener, was answered with a reset */
 	EV_FLAGS = 13, /* what was received of one connection, by flag; before its EV_CLOSE */
 
+	EV_READER = 14, /* the first task that read from it, where no later event would say so */
+
 	/* from a snapshot */
 	EV_SCAN_BEGIN = 16, /* of one network namespace */
 	EV_FOUND = 17, /* a socket or minisock that exists now */
@@ -96,7 +98,7 @@ struct ev_hdr {
 /* How the owner was learnt: ev_owner.source. Higher is surer. */
 enum ev_owner_source {
 	OWNER_UNKNOWN = 0,
-	OWNER_LISTEN = 1, /* who called listen(); cloned to the child */
+	OWNER_LISTEN = 1, /* who called listen() */
 	OWNER_FD_TABLE = 2, /* the only process that held it when looked */
 	OWNER_CLOSE = 3, /* who called close() or shutdown() */
 	OWNER_READ = 4, /* who first read from it */
@@ -287,6 +289,11 @@ struct ev_flags {
 	__u32 urg;
 };
 
+struct ev_reader {
+	struct ev_hdr hdr;
+	struct ev_owner owner;
+};
+
 /* EV_SCAN_BEGIN and EV_SCAN_END */
 struct ev_scan {
 	struct ev_hdr hdr;
@@ -409,6 +416,7 @@ _Static_assert(sizeof(struct ev_segment) == 120, "EV_SEGMENT");
 _Static_assert(sizeof(struct ev_numbers) == 80, "EV_NUMBERS");
 _Static_assert(sizeof(struct ev_refused) == 112, "EV_REFUSED");
 _Static_assert(sizeof(struct ev_flags) == 56, "EV_FLAGS");
+_Static_assert(sizeof(struct ev_reader) == 56, "EV_READER");
 _Static_assert(sizeof(struct ev_scan) == 48, "EV_SCAN_*");
 _Static_assert(sizeof(struct ev_found) == 208, "EV_FOUND");
 _Static_assert(sizeof(struct ev_holder) == 64, "EV_HOLDER");

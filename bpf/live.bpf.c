@@ -22,6 +22,8 @@
 #include "compat.bpf.h"
 #include "sock.bpf.h"
 #include "owner.bpf.h"
+#include "listener.bpf.h"
+#include "reader.bpf.h"
 #include "wanted.bpf.h"
 #include "found.bpf.h"
 #include "minisock.bpf.h"
@@ -34,27 +36,30 @@ char LICENSE[] SEC("license") = "GPL";
 
 __u64 nested_told; /* transitions that nested_set_state told */
 
-static __always_inline void note_listener(const struct sock *sk)
+/* A child of Fast Open waits in SYN_RECV, while others come into the world. */
+static __always_inline void note_waiting_child(const struct sock *sk, __u64 parent)
 {
+	struct owner_note *listener = bpf_map_lookup_elem(&listeners, &parent);
 	struct sock_note *note = make_note(sk);
 
 	if (!note)
 		return;
-	note->user.pid = 0;
-	note->user_source = OWNER_UNKNOWN;
-	note->wanted = WANTED_UNDECIDED;
-	note->listener.pid = 0;
-	note->listener.scan = SCAN_NONE;
-	if (current_is_caller(sk))
-		current_process(&note->listener.pid, note->listener.comm);
+	note->syn_recv_ns = bpf_ktime_get_ns();
+	if (listener)
+		note->listener = *listener;
 }
 
 static __always_inline void note_child(const struct sock *sk)
 {
-	struct sock_note *note = note_of(sk);
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+	__u64 parent;
 
-	if (note)
-		note->syn_recv_ns = bpf_ktime_get_ns();
+	if (!tp)
+		return;
+	parent = listener_of_newborn(tp);
+	keep_newborn(sk, parent);
+	if (takes_fast_open(parent))
+		note_waiting_child(sk, parent);
 }
 
 static __always_inline void send_found(const struct sock *sk, const struct tcp_sock *tp,
@@ -90,8 +95,11 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 	if (!open)
 		return;
 	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, draw_cookie(sk));
+	begin_reading(open->hdr.cookie, old == ST_CLOSE);
 	fill_sock(&open->sock, sk, old, new);
 	fill_owner(sk, note, step_owner(sk, old, new), &open->sock, &open->owner);
+	if (old == ST_SYN_RECV && !open->owner.pid)
+		owner_from_birth(sk, &open->sock, &open->owner);
 	fill_tuple(&open->tuple, sk, tp, new);
 	open->syn_recv_ns = note ? note->syn_recv_ns : 0;
 	open->srtt_us = tp->srtt_us >> 3;
@@ -224,6 +232,8 @@ static __always_inline void on_set_state(const struct sock *sk, int old, int new
 	if (old == ST_LISTEN) {
 		if (new == ST_SYN_RECV)
 			note_child(sk);
+		else
+			forget_listener(sk);
 		return;
 	}
 	tp = bpf_skc_to_tcp_sock((void *)sk);
@@ -285,17 +295,18 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const in
  * the step if that one did not take it. To hold interrupts meanwhile (kfuncs of
  * 6.14) costs less, but they must be let go inside the program: what waited then
  * interrupts it there, and more is lost.
+ *
+ * A second program on a tracepoint costs more than the first: the kernel calls one
+ * directly, two through a list. Where only ends are told (untold.bpf.h) this one
+ * comes at the first step that was missed.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int new)
 {
-	struct last_step *last;
+	struct last_step *last = this_cpu_step();
 	int is_task = sk->sk_lock.owned == 1;
 	volatile __u64 sock = (__u64)sk;
 
-	if (goes_untold(old, new))
-		return 0;
-	last = this_cpu_step();
 	if (hooks_may_be_preempted() && is_task)
 		return nested_state_of_task(sk, old, new);
 	if (!last)
@@ -453,15 +464,46 @@ int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_
 	return 0;
 }
 
+/* False where there was no room: then the next read is told. */
+static __always_inline bool send_reader(const struct sock *sk)
+{
+	struct ev_reader *reader = reserve_event(sizeof(*reader));
+
+	if (!reader)
+		return false;
+	fill_hdr(&reader->hdr, EV_READER, sizeof(*reader), sk, sock_cookie(sk));
+	reader->owner.uid = sk->sk_uid.val;
+	__builtin_memset(reader->owner.comm, 0, EV_COMM_LEN);
+	current_process(&reader->owner.pid, reader->owner.comm);
+	submit_event(reader);
+	return true;
+}
+
+/* Of what the filter wants there is a note. */
+static __always_inline void on_read_without_note(const struct sock *sk)
+{
+	struct sock_note *note;
+
+	if (filter.active || reader_is_known(sk) || !current_is_caller(sk) || !send_reader(sk))
+		return;
+	if (make_reader_known(sk))
+		return;
+	note = make_note(sk);
+	if (note)
+		note->user_source = OWNER_READ; /* told already, so it need not be kept */
+}
+
 /* For the owner only: the first task that reads from an accepted socket. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_rcv_space_adjust, const struct sock *sk)
 {
 	struct sock_note *note = note_of(sk);
 
-	if (!note || note->user_source >= OWNER_READ || !current_is_caller(sk))
-		return 0;
-	current_process(&note->user.pid, note->user.comm);
-	note->user_source = OWNER_READ;
+	if (!note) {
+		on_read_without_note(sk);
+	} else if (note->user_source < OWNER_READ && current_is_caller(sk)) {
+		current_process(&note->user.pid, note->user.comm);
+		note->user_source = OWNER_READ;
+	}
 	return 0;
 }

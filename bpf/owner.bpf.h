@@ -33,7 +33,7 @@ const volatile bool watch_minisocks __weak; /* their ends are asked for (--whole
 bool scanning __weak; /* set by the user half for the time of a scan */
 
 struct sock_note {
-	struct owner_note listener; /* inherited by every child */
+	struct owner_note listener; /* only of a child that waits in SYN_RECV (Fast Open) */
 	struct owner_note user;
 	__u64 syn_recv_ns;
 	__u8 user_source; /* enum ev_owner_source */
@@ -44,14 +44,14 @@ struct sock_note {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct sock_note);
 } notes SEC(".maps") __weak;
 
 /*
  * Up to 5.10 (see kernel_has_sock_storage()): by the socket's address, deleted at
- * tcp_destroy_sock. No child inherits one. Made only where needed.
+ * tcp_destroy_sock. Made only where needed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -90,6 +90,8 @@ static __always_inline struct sock_note *note_of(const struct sock *sk)
 {
 	if (!kernel_has_sock_storage())
 		return old_note_of(sk);
+	if (!sk->sk_bpf_storage) /* of most sockets, and cheaper */
+		return NULL;
 	return bpf_sk_storage_get(&notes, (void *)sk, 0, 0);
 }
 

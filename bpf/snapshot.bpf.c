@@ -16,6 +16,7 @@
 #include "compat.bpf.h"
 #include "sock.bpf.h"
 #include "owner.bpf.h"
+#include "listener.bpf.h"
 #include "wanted.bpf.h"
 #include "found.bpf.h"
 #include "waiting.bpf.h"
@@ -50,21 +51,20 @@ static __always_inline void fill_found_minisock(const struct inet_timewait_sock 
 static __always_inline void write_listener(struct seq_file *seq, struct sock_common *common)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(common);
-	struct sock_note *note;
 	struct ev_sock sock;
 	struct sock *sk;
 
 	if (!tell_waiting || !tp)
 		return;
 	sk = (struct sock *)&tp->inet_conn.icsk_inet.sk;
-	note = note_of(sk);
 	__builtin_memset(&listener, 0, sizeof(listener));
 	fill_hdr(&listener.hdr, EV_LISTENER, sizeof(listener), sk, sock_cookie(sk));
 	fill_tuple(&listener.tuple, sk, tp, ST_LISTEN);
 	if (filter_tuple(&filter, &listener.tuple) == FILTER_NO && filter.active)
 		return;
 	fill_sock(&sock, sk, ST_NONE, ST_LISTEN);
-	fill_owner(sk, note, OWNER_UNKNOWN, &sock, &listener.owner);
+	fill_owner(sk, NULL, OWNER_UNKNOWN, &sock, &listener.owner);
+	owner_from_listener(listener_note(sk), &sock, &listener.owner);
 	listener.owner_source = sock.owner_source;
 	listener.queue = sk->sk_ack_backlog;
 	listener.backlog = sk->sk_max_ack_backlog;
@@ -136,13 +136,17 @@ static __always_inline void note_holder(struct owner_note *note, struct task_str
 
 static __always_inline void remember_holder(struct sock *sk, __u8 state, struct task_struct *task)
 {
-	struct sock_note *note = make_note(sk);
+	struct owner_note *owner;
+	struct sock_note *note;
 
-	if (!note)
-		return;
 	if (state == ST_LISTEN) {
-		note_holder(&note->listener, task);
-	} else if (note->user_source <= OWNER_FD_TABLE) {
+		owner = make_listener_note(sk);
+		if (owner)
+			note_holder(owner, task);
+		return;
+	}
+	note = make_note(sk);
+	if (note && note->user_source <= OWNER_FD_TABLE) {
 		note_holder(&note->user, task);
 		note->user_source = OWNER_FD_TABLE;
 	}

@@ -8,6 +8,8 @@
 
 const volatile bool only_ends __weak; /* nobody asks when a step between was */
 
+bool has_twin __weak; /* set by the user half before nested_set_state is attached */
+
 static __always_inline bool is_implied(int old, int new)
 {
 	/* while a scan is under way every step says that its socket is there */
@@ -19,21 +21,20 @@ static __always_inline bool may_name_owner(int new)
 	return new == ST_FIN_WAIT1 || new == ST_LAST_ACK;
 }
 
-/* Whatever the socket: not even worth a look at it. */
+/* Whatever the socket: not even worth a look at it. The twin wants to know which were taken. */
 static __always_inline bool goes_untold(int old, int new)
 {
-	return is_implied(old, new) && !may_name_owner(new);
+	return is_implied(old, new) && !may_name_owner(new) && !has_twin;
 }
 
-/*
- * A socket without a note is a client's, and who called connect() was told; or it
- * was held by nobody when the first scan came by.
- */
 static __always_inline bool names_no_new_owner(const struct sock *sk, const struct sock_note *note,
 					       int old, int new)
 {
-	return is_implied(old, new) && (!current_is_caller(sk) || !note ||
-					note->user_source >= OWNER_CLOSE);
+	if (!is_implied(old, new))
+		return false;
+	if (!current_is_caller(sk))
+		return true;
+	return note ? note->user_source >= OWNER_CLOSE : reader_is_known(sk);
 }
 
 #endif

@@ -289,9 +289,15 @@ struct rb_node {
 	struct rb_node *rb_left;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct rb_root {
 	struct rb_node *rb_node;
 };
+
+struct bpf_local_storage;
 
 struct sock {
 	struct sock_common __sk_common;
@@ -311,6 +317,7 @@ struct sock {
 	u8 sk_shutdown;
 	unsigned long sk_lingertime;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct bpf_local_storage *sk_bpf_storage;
 };
 
 struct socket {
@@ -323,8 +330,13 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct fastopen_queue {
+	int max_qlen;
+};
+
 struct request_sock_queue {
 	atomic_t qlen;
+	struct fastopen_queue fastopenq;
 };
 
 struct inet_connection_sock {
@@ -377,6 +389,7 @@ struct tcp_sock {
 	u8 syn_data_acked : 1;
 	bool is_mptcp;
 	struct request_sock *fastopen_rsk;
+	struct list_head tsorted_sent_queue;
 };
 
 struct request_sock {

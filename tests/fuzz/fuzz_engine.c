@@ -234,6 +234,7 @@ static void give_made(struct run *run, struct feed *feed)
 		EV_CLOCK,
 		EV_CGROUP,
 		EV_END,
+		EV_READER,
 	};
 	uint8_t kind = kinds[feed_below(feed, ARRAY_SIZE(kinds))];
 	uint8_t which = feed_u8(feed), sent = feed_u8(feed);
@@ -331,6 +332,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct engine_options options = { .whole = run.choices & WHOLE,
 					  .story = run.choices & (STORY | DRAW),
 					  .draw = run.choices & DRAW,
+					  .only_ends =
+						  !(run.choices & (WHOLE | STORY | DRAW | CENSUS)),
 					  .census = run.choices & CENSUS,
 					  .strangers = run.choices & STRANGERS,
 					  .max_connections = MAX_CONNECTIONS,

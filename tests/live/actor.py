@@ -18,6 +18,7 @@ import sys
 import threading
 
 PR_SET_NAME = 15
+SO_COOKIE = 57
 TIMEOUT_S = 8
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +40,10 @@ def new_socket():
 
 class Interrupted(Exception):
     pass
+
+
+def cookie_of(sock):
+    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), "little")
 
 
 def _on_alarm(_number, _frame):
@@ -110,6 +115,9 @@ class Actor:
     def close_crowd(self, count):
         for number in range(count):
             self.close(f"crowd-{number}")
+
+    def cookie(self, key):
+        return cookie_of(self.socks[key])
 
     def serve_in_thread(self, listener, key, count, name):
         """Another thread accepts and reads, and this one waits for it."""

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Owners where many sockets are open at once: each record names who read from it."""
+import os
 import resource
 import socket
 
+from actor import cookie_of
 from netlab import SERVER4
-from stage import PORT
+from stage import PORT, own_comm
 from tracer import finished
 
-EACH = 1500  # so many that some hundred share their place in the array of notes
+EACH = 1500
+READER_SLOTS = 65536
 
 
 def test_crowd(lab, trace):
@@ -46,3 +49,42 @@ def test_crowd(lab, trace):
                  if (record["pid"], record["comm"], record["pid_source"]) !=
                  (owner[port].pid, owner[port].name, "read")]
         assert not wrong, (len(wrong), wrong[:5])
+
+
+def socket_of_slot(cookie):
+    """A socket whose reader is noted in the same place: cookies are drawn in turn."""
+    for _try in range(4 * READER_SLOTS):
+        sock = socket.socket()
+        if cookie_of(sock) % READER_SLOTS == cookie % READER_SLOTS:
+            return sock
+        sock.close()
+    raise RuntimeError("no cookie of this slot was drawn")
+
+
+def test_two_of_one_slot(lab, trace):
+    """Another socket takes the place where it stood that nobody has read from the first one."""
+    tracer = trace("slot", "life", "--json")
+    parent = lab.actor("parent")
+    parent.listen(key="listener", address=SERVER4, port=PORT)
+    worker = lab.also_end(parent.fork("worker"))
+    with lab.c.entered():
+        first = socket.create_connection((SERVER4, PORT), timeout=8)
+        worker.accept(listener="listener", key="first")
+        thief = socket_of_slot(worker.cookie(key="first"))
+        thief.connect((SERVER4, PORT))
+    worker.accept(listener="listener", key="second")
+    ports = first.getsockname()[1], thief.getsockname()[1]
+    for _twice in range(2):
+        first.sendall(b"u")
+        worker.read(key="first", count=1)
+    for sock, key in ((first, "first"), (thief, "second")):
+        sock.close()
+        worker.close(key=key)
+    finished(tracer)
+    owners = {(record["role"], record["lport"], record["rport"]):
+              (record["pid"], record["comm"], record["pid_source"]) for record in tracer.records()
+              if record["netns"] in (lab.s.inode, lab.c.inode)}
+    own = os.getpid(), own_comm(), "connect"
+    assert owners == {("server", PORT, ports[0]): (worker.pid, worker.name, "read"),
+                      ("server", PORT, ports[1]): (worker.pid, worker.name, "close"),
+                      ("client", ports[0], PORT): own, ("client", ports[1], PORT): own}

@@ -41,7 +41,7 @@ def line_of(record):
     """What its line says, but for the times: each tracer has its own clock reading."""
     words = [record[key] for key in ("opened", "closed_first", "closed", "remains")]
     return (str(record["pid"] or "-"), record["comm"] or "-", record["laddr"],
-            str(record["lport"] or "-"), record["raddr"], str(record["rport"] or "-"),
+            str(record["lport"] or 0), record["raddr"], str(record["rport"] or 0),
             kilobytes(record["tx_bytes"]), kilobytes(record["rx_bytes"]),
             *(word or "-" for word in words))
 

@@ -149,6 +149,44 @@ static void test_server_end(void **ctx)
 	bench_end(&b);
 }
 
+static void give_reader(struct bench *b, uint64_t sock, uint32_t pid, const char *comm)
+{
+	struct ev_reader reader = { .hdr = make_hdr(EV_READER, sizeof(reader), sock),
+				    .owner = make_owner(pid, comm) };
+
+	give(b, reader);
+}
+
+/* The first reader owns a child; who reads later, or who connected, does not change. */
+static void test_reader(void **ctx)
+{
+	static struct bench b;
+	struct ev_close close = make_close(SOCK, ST_LAST_ACK, 0, EVF_DEAD | EVF_DONE);
+	const struct traffic traffic = { .fin_acked = true, .fin_received = true };
+
+	for (int is_child = 0; is_child < 2; is_child++) {
+		bench_start(&b, false);
+		if (is_child)
+			child_opens(&b, SOCK, ST_ESTABLISHED);
+		else
+			client_opens(&b, SOCK);
+		if (!is_child)
+			steps_to(&b, SOCK, ST_SYN_SENT, ST_ESTABLISHED);
+		give_reader(&b, SOCK + 1, 209, "stranger");
+		give_reader(&b, SOCK, 210, "worker");
+		give_reader(&b, SOCK, 211, "other");
+		steps_to(&b, SOCK, ST_ESTABLISHED, ST_CLOSE_WAIT);
+		steps_to(&b, SOCK, ST_CLOSE_WAIT, ST_LAST_ACK);
+		give_close(&b, close, &traffic);
+		assert_int_equal(b.conns_len, 1);
+		assert_int_equal(b.conns[0].pid, is_child ? 210 : 100);
+		assert_string_equal(b.conns[0].comm, is_child ? "worker" : "client");
+		assert_int_equal(b.conns[0].pid_source, is_child ? OWNER_READ : OWNER_CONNECT);
+		assert_int_equal(b.conns[0].incomplete, 0);
+		bench_end(&b);
+	}
+}
+
 static const struct {
 	const char *name;
 	uint32_t srtt_us, retrans;
@@ -385,6 +423,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client_close),
 		cmocka_unit_test(test_server_end),
+		cmocka_unit_test(test_reader),
 		cmocka_unit_test(test_syn_time_of_a_server),
 		cmocka_unit_test(test_simultaneous_close),
 		cmocka_unit_test(test_self_connect),

@@ -17,6 +17,7 @@ static const unsigned short sizes[] = {
 	[EV_NUMBERS] = sizeof(struct ev_numbers),
 	[EV_REFUSED] = sizeof(struct ev_refused),
 	[EV_FLAGS] = sizeof(struct ev_flags),
+	[EV_READER] = sizeof(struct ev_reader),
 	[EV_SCAN_BEGIN] = sizeof(struct ev_scan),
 	[EV_FOUND] = sizeof(struct ev_found),
 	[EV_HOLDER] = sizeof(struct ev_holder),

@@ -207,6 +207,9 @@ static void dispatch(struct engine *engine, const void *event)
 	case EV_NUMBERS:
 		life_on_numbers(engine, event);
 		break;
+	case EV_READER:
+		life_on_reader(engine, event);
+		break;
 	case EV_FLAGS:
 		life_on_flags(engine, event);
 		break;

@@ -71,6 +71,7 @@ void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event
 void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_retransmit *event);
 
 void life_on_numbers(struct engine *engine, const struct ev_numbers *event);
+void life_on_reader(struct engine *engine, const struct ev_reader *event);
 void life_on_flags(struct engine *engine, const struct ev_flags *event);
 void life_on_segment(struct engine *engine, const struct ev_segment *event);
 

@@ -312,6 +312,16 @@ void life_on_numbers(struct engine *engine, const struct ev_numbers *event)
 	ends_note(engine, conn);
 }
 
+void life_on_reader(struct engine *engine, const struct ev_reader *event)
+{
+	struct conn *conn = engine_find(engine, event->hdr.sock);
+
+	if (!conn || conn->phase != CONN_LIVE)
+		return;
+	conn->seen_ns = event->hdr.ts_ns;
+	life_take_owner(conn, &event->owner, OWNER_READ);
+}
+
 void life_on_flags(struct engine *engine, const struct ev_flags *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);

@@ -52,6 +52,8 @@ struct live {
 	unsigned long written_at_scan; /* position of the ring when the last scan was over */
 	struct bpf_link *sockets_link, *files_link;
 	struct bpf_link *destroy_link; /* from the first loss on */
+	struct bpf_link *twin_link; /* from the first miss on, where it waits for one */
+	bool twin_waits;
 	struct watching *watching; /* NULL where no interface is watched */
 	struct scanner scanner;
 	struct variants variants;
@@ -131,6 +133,18 @@ static uint64_t misses_of(const struct bpf_program *program)
 	return info.recursion_misses;
 }
 
+/* What was missed before it came is counted as lost, and the table is repaired. */
+static void fetch_twin(struct live *live)
+{
+	if (!live->twin_waits)
+		return;
+	live->twin_waits = false;
+	*(volatile bool *)&live->skel->bss->has_twin = true;
+	live->twin_link = bpf_program__attach_trace(live->skel->progs.nested_set_state);
+	if (!live->twin_link)
+		log_line("can't attach nested_set_state: %s", strerror(errno));
+}
+
 /*
  * Hooks that the kernel left out because they were at work on the same CPU.
  * Those of inet_sock_set_state are told by its twin, unless that was left out
@@ -146,6 +160,8 @@ static void count_misses(struct live *live)
 		if (misses_matter(live, program))
 			misses += misses_of(program);
 	}
+	if (misses)
+		fetch_twin(live);
 	told = *(volatile __u64 *)&live->skel->bss->nested_told;
 	if (misses > told && misses - told > *lost)
 		*lost = misses - told;
@@ -344,6 +360,10 @@ static int set_up(struct live *live, const struct live_options *options)
 		bpf_program__set_autoload(timers[i], handler != 0);
 	/* where sockets can't hold what is known of them, their end says when to forget it */
 	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, !live->variants.sock_cookie);
+	/* where only ends are told it has a word to say so seldom that it comes when it is missed */
+	live->twin_waits = options->only_ends && live->variants.skips_nested;
+	bpf_program__set_autoattach(skel->progs.nested_set_state, !live->twin_waits);
+	skel->bss->has_twin = !live->twin_waits;
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->only_ends = options->only_ends;
 	skel->rodata->tell_waiting = options->census;
@@ -472,6 +492,7 @@ void live_close(struct live *live)
 	bpf_link__destroy(live->sockets_link);
 	bpf_link__destroy(live->files_link);
 	bpf_link__destroy(live->destroy_link);
+	bpf_link__destroy(live->twin_link);
 	connlife_bpf__destroy(live->skel);
 	kernel_btf_free(&live->btf);
 	scanner_free(&live->scanner);

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+A hook that is interrupted by a softirq with a step of its own: the kernel runs no
+program inside itself, a twin of it tells what was missed. Where lines are all that
+is asked for the twin comes at the first miss.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bpf import BPFTOOL
+from netlab import start_program
+from tracer import finished, kernel_hides_hooks
+
+LOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interrupted.py")
+LOAD_S = 6
+TRIES = 3
+MISSED = "events lost because a hook interrupted itself"
+
+
+def interrupt(side):
+    drop = side.drop("ip daddr 127.9.9.9")
+    try:
+        with side.entered():
+            process = start_program([sys.executable, LOAD, str(LOAD_S)], stdout=subprocess.PIPE)
+        out, _err = process.communicate(timeout=10 * LOAD_S)
+        assert process.returncode == 0 and int(out) > 0
+    finally:
+        drop.lift()
+
+
+def programs(tracer):
+    """{name: what the kernel says of it} of the programs that it holds."""
+    ids = set()
+    for fd in os.listdir(f"/proc/{tracer.pid}/fdinfo"):
+        with open(f"/proc/{tracer.pid}/fdinfo/{fd}") as info:
+            ids.update(re.findall(r"^prog_id:\s*(\d+)", info.read(), re.M))
+    shown = [json.loads(subprocess.run([BPFTOOL, "-j", "prog", "show", "id", number],
+                                       capture_output=True, text=True, check=True).stdout)
+             for number in ids]
+    return {one["name"]: one for one in shown}
+
+
+def links(tracer):
+    """Names of the programs that are attached."""
+    by_id = {one["id"]: name for name, one in programs(tracer).items()}
+    shown = json.loads(subprocess.run([BPFTOOL, "-j", "link", "show"], capture_output=True,
+                                      text=True, check=True).stdout)
+    return {by_id[one["prog_id"]] for one in shown if one.get("prog_id") in by_id}
+
+
+def misses(tracer):
+    return programs(tracer)["inet_sock_set_state"].get("recursion_misses", 0)
+
+
+def interrupt_until_missed(side, tracer):
+    before = misses(tracer)
+    for _try in range(TRIES):
+        interrupt(side)
+        if misses(tracer) > before:
+            return
+    pytest.skip("no softirq came while a hook was at work")
+
+
+def needs_twin(tracer):
+    if "nested_set_state" not in programs(tracer):
+        pytest.skip("this kernel runs a program inside itself: nothing is missed")
+
+
+def test_the_twin_tells_all(lab, trace):
+    tracer = trace("all", "life", "--json")
+    needs_twin(tracer)
+    assert "nested_set_state" in links(tracer)
+    interrupt_until_missed(lab.c, tracer)
+    finished(tracer)
+    unseen = tracer.unseen() if kernel_hides_hooks() else 0
+    assert tracer.lost() == unseen, tracer.stderr()
+    if not unseen:
+        assert all(record["complete"] for record in tracer.records()
+                   if record["netns"] == lab.c.inode)
+
+
+def test_the_twin_comes_when_it_is_missed(lab, trace):
+    """What was missed before is counted and every connection is told; after that none is missed."""
+    tracer = trace("lines", "life")
+    needs_twin(tracer)
+    assert "inet_sock_set_state" in links(tracer)
+    assert "nested_set_state" not in links(tracer)
+    interrupt_until_missed(lab.c, tracer)
+    lost = misses(tracer)
+    assert "nested_set_state" in links(tracer)
+    interrupt_until_missed(lab.c, tracer)
+    assert misses(tracer) > lost
+    finished(tracer)
+    assert 0 < tracer.counted(MISSED) <= lost, tracer.stderr()
+    assert tracer.counted("connections seen") == len(tracer.text().splitlines()) - 1
