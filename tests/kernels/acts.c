@@ -96,6 +96,20 @@ static void reset(int port)
 	close(pair.server);
 }
 
+/* The client has gone before anybody accepts: nobody but the listener owns the child. */
+static void unaccepted(int port)
+{
+	struct linger linger = { .l_onoff = 1 };
+	struct sockaddr_in to = address(port);
+	int listening = listener(port), fd = stream();
+
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		die("connect");
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(fd);
+	close(listening);
+}
+
 static void time_wait(int port)
 {
 	struct pair pair = connected(listener(port), port);
@@ -141,6 +155,8 @@ int main(int argc, char **argv)
 		refuse(port);
 	else if (!strcmp(act, "reset"))
 		reset(port);
+	else if (!strcmp(act, "unaccepted"))
+		unaccepted(port);
 	else if (!strcmp(act, "time_wait"))
 		time_wait(port);
 	else if (!strcmp(act, "close_wait"))
@@ -148,6 +164,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(act, "hold"))
 		hold(port, seconds);
 	else
-		return fprintf(stderr, "acts refuse|reset|time_wait|close_wait|hold PORT [S]\n"), 2;
+		return fprintf(stderr,
+			       "acts refuse|reset|unaccepted|time_wait|close_wait|hold PORT [S]\n"),
+		       2;
 	return 0;
 }

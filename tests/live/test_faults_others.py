@@ -140,6 +140,39 @@ def test_namespace_deleted(lab, trace):
     assert tracer.lost() == 0
 
 
+def test_namespace_loses_its_name(lab, trace):
+    """Only connlife still holds the namespace whose interface it watches: it lets go of it."""
+    tracer = watch_one(trace, lab.c)
+    says(tracer, f"watching {DEVICE} (native XDP)")
+    lab.c.unname()
+    lab.c.forget()
+    says(tracer, f"--netns {lab.c.name} is gone, its interfaces are no longer watched")
+    eventually(lambda: DEVICE not in lab.s.run("ip", "-o", "link"), "the namespace is gone")
+    finished(tracer)
+
+
+# ---- programs that are taken away ----
+
+
+@pytest.mark.parametrize("way, kind", (("xdp", "xdp"), ("tc", "tcx")))
+def test_detached_by_number(lab, trace, way, kind):
+    """Said, and not put back: whoever did it meant it."""
+    tracer = watch_one(trace, lab.s, "--packets", way)
+    numbers = [number for number, found in links_of(tracer.pid).items() if found == kind]
+    if not numbers:
+        pytest.skip(f"this kernel has no links of {way}")
+    assert len(numbers) == 1
+    lab.s.run(bpf.BPFTOOL, "link", "detach", "id", str(numbers[0]))
+    says(tracer, f"no longer watching {DEVICE}: somebody detached the program")
+    assert bpf.is_clean(lab.s, DEVICE)
+    pair = lab.pair()
+    pair.say(5)
+    close_client_first(pair)
+    finished(tracer)
+    [record] = of(lab.s, tracer)
+    assert record["complete"] and record["rx_bytes"] == 5
+
+
 # ---- owners that are killed ----
 
 

@@ -324,7 +324,7 @@ uint64_t live_poll(struct live *live, event_taker take, void *ctx)
 		wait_for_events(live);
 	now = clock_ns(CLOCK_MONOTONIC);
 	tell_clock(live);
-	watching_follow(live->watching);
+	watching_follow(live->watching, now);
 	scan_if_due(live, now);
 	got = consume(live);
 	if (got < 0 && got != -EINTR) {

@@ -159,7 +159,7 @@ static int path_of(const char *text, char *path, size_t size)
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-static bool is_number(const char *text)
+bool netns_is_number(const char *text)
 {
 	return *text && strspn(text, "0123456789") == strlen(text);
 }
@@ -169,7 +169,7 @@ int netns_open(const char *text)
 	char path[PATH_MAX];
 	int fd, err;
 
-	if (is_number(text)) {
+	if (netns_is_number(text)) {
 		struct by_inode wanted = { .inode = strtoul(text, NULL, 10), .fd = -1 };
 
 		err = netns_for_each(match_inode, &wanted);
@@ -208,7 +208,7 @@ int netns_find(const char *text, __u64 *cookie, __u32 *inum)
 	struct stat st;
 	int err;
 
-	if (is_number(text)) {
+	if (netns_is_number(text)) {
 		struct by_inode wanted = { .inode = strtoul(text, NULL, 10), .fd = -1 };
 
 		err = netns_for_each(match_inode, &wanted);

@@ -3,6 +3,7 @@
 #ifndef CONNLIFE_NETNS_H
 #define CONNLIFE_NETNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/types.h>
 
@@ -19,6 +20,9 @@ int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx);
  * 0, -ENOENT if there is none, or another negative errno.
  */
 int netns_find(const char *text, __u64 *cookie, __u32 *inum);
+
+/* Whether text names a namespace by its inode. */
+bool netns_is_number(const char *text);
 
 /* A descriptor of that namespace, to be closed; or a negative errno. */
 int netns_open(const char *text);

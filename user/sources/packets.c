@@ -302,6 +302,29 @@ void packets_follow(struct packets *packets)
 	packets->is_deaf = err != 0;
 }
 
+/* XDP and tcx tell the index of the interface at the same place; 0 when there is none. */
+static bool is_link_off(const struct watch *watch)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	return watch->link_fd >= 0 && !bpf_obj_get_info_by_fd(watch->link_fd, &info, &size) &&
+	       !info.xdp.ifindex;
+}
+
+void packets_look(struct packets *packets)
+{
+	for (unsigned int i = 0; i < packets->len; i++) {
+		struct watch *watch = &packets->watches[i];
+
+		/* with the interface the link goes too: that is told by its news */
+		if (!watch->is_attached || !is_link_off(watch) || !exists(watch))
+			continue;
+		log_line("no longer watching %s: somebody detached the program", watch->name);
+		watch->is_attached = false;
+	}
+}
+
 int packets_fd(const struct packets *packets)
 {
 	return packets->fd;

@@ -32,6 +32,9 @@ struct packets *packets_open(const struct packets_options *options);
 /* Takes the news of packets_fd(), never waits. */
 void packets_follow(struct packets *packets);
 
+/* Finds out, and says, whose program was detached by somebody else. It is not put back. Inside their namespace. */
+void packets_look(struct packets *packets);
+
 /* To poll for reading. */
 int packets_fd(const struct packets *packets);
 

@@ -15,10 +15,14 @@
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
 
 #define FLOWS_COUNTED (256 * 1024)
+#define LOOK_EVERY_NS (1000ULL * 1000 * 1000)
 
 struct watching {
-	struct packets *packets;
+	struct packets *packets; /* NULL once its namespace is gone */
+	const char *netns_name; /* NULL: our own */
+	uint32_t netns_inum;
 	int netns; /* -1: our own */
+	uint64_t next_look_ns;
 };
 
 static int tell_netns(struct connlife_bpf *skel, const struct live_options *options)
@@ -91,6 +95,8 @@ int watching_start(struct watching **out, struct connlife_bpf *skel,
 	if (!watching)
 		return -ENOMEM;
 	watching->netns = options->netns ? netns_open(options->netns) : -1;
+	watching->netns_name = options->netns;
+	watching->netns_inum = skel->rodata->packet_netns_inum;
 	home = enter(watching);
 	watching->packets = packets_open(&packets);
 	leave(home);
@@ -98,7 +104,46 @@ int watching_start(struct watching **out, struct connlife_bpf *skel,
 	return watching->packets ? 0 : -ENODEV;
 }
 
-void watching_follow(struct watching *watching)
+static void let_go(struct watching *watching)
+{
+	int home = enter(watching);
+
+	packets_close(watching->packets);
+	watching->packets = NULL;
+	leave(home);
+	if (watching->netns >= 0)
+		close(watching->netns);
+	watching->netns = -1;
+}
+
+/* Deleted by its name, it lives as long as somebody has a descriptor of it: as we do. */
+static bool is_namespace_gone(const struct watching *watching)
+{
+	__u64 cookie;
+	__u32 inum;
+
+	if (!watching->netns_name || netns_is_number(watching->netns_name))
+		return false;
+	return netns_find(watching->netns_name, &cookie, &inum) || inum != watching->netns_inum;
+}
+
+/* At what no news come of. */
+static void look(struct watching *watching)
+{
+	int home;
+
+	if (is_namespace_gone(watching)) {
+		log_line("--netns %s is gone, its interfaces are no longer watched",
+			 watching->netns_name);
+		let_go(watching);
+		return;
+	}
+	home = enter(watching);
+	packets_look(watching->packets);
+	leave(home);
+}
+
+void watching_follow(struct watching *watching, uint64_t now_ns)
 {
 	struct pollfd news = { .events = POLLIN };
 	int home;
@@ -106,11 +151,15 @@ void watching_follow(struct watching *watching)
 	if (!watching || !watching->packets)
 		return;
 	news.fd = packets_fd(watching->packets);
-	if (poll(&news, 1, 0) <= 0)
+	if (poll(&news, 1, 0) > 0) {
+		home = enter(watching);
+		packets_follow(watching->packets);
+		leave(home);
+	}
+	if (now_ns < watching->next_look_ns)
 		return;
-	home = enter(watching);
-	packets_follow(watching->packets);
-	leave(home);
+	watching->next_look_ns = now_ns + LOOK_EVERY_NS;
+	look(watching);
 }
 
 struct telling {
@@ -187,14 +236,8 @@ bool watching_count(const struct watching *watching, const struct connlife_bpf *
 
 void watching_stop(struct watching *watching)
 {
-	int home;
-
 	if (!watching)
 		return;
-	home = enter(watching);
-	packets_close(watching->packets);
-	leave(home);
-	if (watching->netns >= 0)
-		close(watching->netns);
+	let_go(watching);
 	free(watching);
 }

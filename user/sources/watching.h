@@ -18,8 +18,12 @@ int watching_set_up(struct connlife_bpf *skel, const struct live_options *option
 int watching_start(struct watching **watching, struct connlife_bpf *skel,
 		   const struct live_options *options);
 
-/* Takes note of interfaces that came, went or were renamed. NULL is allowed here and below. */
-void watching_follow(struct watching *watching);
+/*
+ * Takes note of interfaces that came, went or were renamed; once a second also of
+ * programs that somebody detached, and of a namespace that was deleted by the name
+ * that --netns gave. now_ns is of CLOCK_MONOTONIC. NULL is allowed here and below.
+ */
+void watching_follow(struct watching *watching, uint64_t now_ns);
 
 /* Says of each interface how many segments came, by flag. */
 void watching_tell(const struct watching *watching, const struct connlife_bpf *skel);
