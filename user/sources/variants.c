@@ -109,9 +109,8 @@ int variants_describe(const struct variants *variants, struct variant_note *note
 		note_of("reset reason", variants->reset_reason, "why a reset was sent",
 			"a reset says no reason; those for closed ports are not told"),
 		note_of("socket storage", variants->sock_storage,
-			"the owner lies with its socket; children inherit the listener's",
-			"kept in a table of 131072 sockets; an accepted connection has no owner "
-			"before it reads or closes"),
+			"what must be kept of a socket lies with it",
+			"what is kept of sockets lies in a table of 131072"),
 		note_of("socket cookie", variants->sock_cookie, "tells sockets apart for good",
 			"numbers of our own; repeated SYN+ACKs are not joined to their connection"),
 		note_of("namespace cookie", variants->netns_cookie,
