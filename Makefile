@@ -61,7 +61,7 @@ endif
 
 # The pure parts and the views: all that unit tests may link, no libbpf in it.
 PURE := $(wildcard user/base/*.c user/core/*.c user/views/*.c) user/sources/recording.c \
-	user/sources/proctext.c user/textfile.c user/jsonfile.c
+	user/sources/proctext.c user/sources/ahead.c user/textfile.c user/jsonfile.c
 REST := $(wildcard user/sources/*.c user/*.c)
 PURE_OBJS := $(PURE:%.c=$(BUILD)/%.o)
 REST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(PURE),$(REST)))

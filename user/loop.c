@@ -79,6 +79,13 @@ static void take_event(void *ctx, const void *event, size_t size)
 	engine_event(loop->engine, event, size);
 }
 
+static void expect_event(void *ctx, const void *event, size_t size)
+{
+	const struct loop *loop = ctx;
+
+	engine_expect(loop->engine, event, size);
+}
+
 static int open_engine(struct loop *loop, const struct filter *filter)
 {
 	struct engine_options options = {
@@ -235,7 +242,8 @@ static int run(struct loop *loop, struct live *live)
 	enum runner_wish wish;
 
 	for (bool last = false;;) {
-		uint64_t now = live_poll(live, take_event, loop);
+		bool expects = engine_expects(loop->engine);
+		uint64_t now = live_poll(live, take_event, expects ? expect_event : NULL, loop);
 
 		if (!now)
 			return EXIT_FAILURE;
@@ -284,6 +292,7 @@ static struct live *open_live(const struct options *options, const struct filter
 		.netns = options->netns,
 		.census = options_want_census(options),
 		.wake_fd = wake_fd,
+		.look_ahead = ENGINE_EXPECT_AHEAD,
 	};
 
 	return live_open(&live_options);

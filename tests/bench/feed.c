@@ -13,15 +13,32 @@ static void count_record(void *ctx, const struct report_conn *conn)
 	feed->incomplete += conn->incomplete != 0;
 }
 
+static const char *after(const char *event)
+{
+	return event + ((const struct ev_hdr *)event)->size;
+}
+
+/* The first event to announce while the first one is given; end if none is wanted. */
+static const char *first_ahead(const struct engine *engine, const char *at, const char *end)
+{
+	if (!engine_expects(engine))
+		return end;
+	for (int i = 0; i < ENGINE_EXPECT_AHEAD && at < end; i++)
+		at = after(at);
+	return at;
+}
+
 void feed_batch(struct engine *engine, const struct batch *batch)
 {
 	const char *end = batch->data + batch->len;
+	const char *ahead = first_ahead(engine, batch->data, end);
 
-	for (const char *at = batch->data; at < end;) {
-		const struct ev_hdr *hdr = (const void *)at;
-
-		engine_event(engine, hdr, hdr->size);
-		at += hdr->size;
+	for (const char *at = batch->data; at < end; at = after(at)) {
+		if (ahead < end) {
+			engine_expect(engine, ahead, ((const struct ev_hdr *)ahead)->size);
+			ahead = after(ahead);
+		}
+		engine_event(engine, at, ((const struct ev_hdr *)at)->size);
 	}
 }
 

@@ -16,7 +16,7 @@ struct feed {
 void feed_init(struct feed *feed, uint32_t count, bool story);
 void feed_free(struct feed *feed);
 
-/* Gives all events of a batch to the engine. */
+/* Gives all events of a batch to the engine, announced as those of the live source are. */
 void feed_batch(struct engine *engine, const struct batch *batch);
 
 /* That every event was taken, every life was told whole, and the number that lives is right. */

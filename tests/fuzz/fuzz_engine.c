@@ -255,6 +255,7 @@ static void give_made(struct run *run, struct feed *feed)
 	narrow_rest(event, kind);
 	if (tuple)
 		narrow_tuple((struct ev_tuple *)(event + tuple), feed_u8(feed));
+	engine_expect(run->engine, event, size);
 	engine_event(run->engine, event, size);
 }
 
@@ -275,6 +276,7 @@ static void give_raw(struct run *run, struct feed *feed)
 	}
 	is_event = decode_is_event(event, size);
 	MUST(!is_event || ((struct ev_hdr *)event)->size <= size);
+	engine_expect(run->engine, event, size);
 	MUST(engine_event(run->engine, event, size) == (is_event ? 0 : -EBADMSG));
 	free(event);
 }

@@ -16,6 +16,7 @@
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
 
 static bool is_short; /* the allocations of the engine are counted */
 static bool for_ever;
@@ -45,6 +46,11 @@ void *calloc(size_t count, size_t size)
 void *realloc(void *memory, size_t size)
 {
 	return fails() ? NULL : __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	return fails() ? NULL : __libc_memalign(alignment, size);
 }
 
 static void meet(struct bench *b, uint16_t lport)

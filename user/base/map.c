@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fetch.h"
+
 #ifndef MAP_FIRST_SLOTS /* a build for tests has less */
 #define MAP_FIRST_SLOTS 1024
 #endif
@@ -58,6 +60,11 @@ static struct map_slot *probe(const struct map *map, uint64_t key)
 uint32_t map_get(const struct map *map, uint64_t key)
 {
 	return probe(map, key)->value;
+}
+
+void map_fetch(const struct map *map, uint64_t key)
+{
+	fetch(&map->slots[home(map, key)], sizeof(struct map_slot));
 }
 
 static int grow(struct map *map)

@@ -33,6 +33,9 @@ void map_free(struct map *map);
 /* MAP_NONE where the key is not there. */
 uint32_t map_get(const struct map *map, uint64_t key);
 
+/* Has the CPU fetch the place of a key that is looked for soon. */
+void map_fetch(const struct map *map, uint64_t key);
+
 /* Replaces what the key had. value must not be MAP_NONE. 0, or -ENOMEM and nothing changed. */
 int map_put(struct map *map, uint64_t key, uint32_t value);
 

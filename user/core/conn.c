@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/conn.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #ifndef CHUNK_CONNS /* a build for tests has less */
 #define CHUNK_CONNS 1024
 #endif
+
+_Static_assert(offsetof(struct conn, entered_ns) == FETCH_LINE, "what every event touches");
+_Static_assert(offsetof(struct conn, tuple.lport) >= 3 * FETCH_LINE &&
+		       offsetof(struct conn, stats) == 4 * FETCH_LINE,
+	       "what transitions bring");
 
 void conn_pool_init(struct conn_pool *pool, uint32_t max)
 {
@@ -26,6 +32,19 @@ void conn_pool_free(struct conn_pool *pool)
 struct conn *conn_at(const struct conn_pool *pool, uint32_t index)
 {
 	return &pool->chunks[index / CHUNK_CONNS][index % CHUNK_CONNS];
+}
+
+void conn_fetch(const struct conn_pool *pool, uint32_t index)
+{
+	fetch(conn_at(pool, index), sizeof(struct conn));
+}
+
+void conn_fetch_neighbours(const struct conn_pool *pool, const struct conn *conn)
+{
+	if (conn->next != CONN_NONE)
+		fetch(conn_at(pool, conn->next), FETCH_LINE);
+	if (conn->prev != CONN_NONE)
+		fetch(conn_at(pool, conn->prev), FETCH_LINE);
 }
 
 static void list_append(struct conn_pool *pool, struct conn *conn, enum conn_phase phase)
@@ -67,7 +86,7 @@ static bool add_chunk(struct conn_pool *pool)
 	if (!chunks)
 		return false;
 	pool->chunks = chunks;
-	chunk = calloc(CHUNK_CONNS, sizeof(*chunk));
+	chunk = aligned_alloc(FETCH_LINE, CHUNK_CONNS * sizeof(*chunk));
 	if (!chunk)
 		return false;
 	pool->chunks[pool->chunks_len++] = chunk;
@@ -104,13 +123,6 @@ void conn_free(struct conn_pool *pool, struct conn *conn)
 	conn->phase = CONN_FREE;
 	conn->next = pool->free_first;
 	pool->free_first = conn->self;
-}
-
-struct conn *conn_oldest(const struct conn_pool *pool, enum conn_phase phase)
-{
-	uint32_t first = pool->phases[phase].first;
-
-	return first == CONN_NONE ? NULL : conn_at(pool, first);
 }
 
 void conn_move(struct conn_pool *pool, struct conn *conn, enum conn_phase phase)

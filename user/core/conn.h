@@ -7,8 +7,10 @@
 #define CONNLIFE_CONN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/fetch.h"
 #include "core/extra.h"
 #include "core/report.h"
 #include "core/story.h"
@@ -28,39 +30,20 @@ enum conn_phase {
 
 enum conn_wanted { CONN_UNDECIDED, CONN_WANTED, CONN_UNWANTED };
 
+/*
+ * What every event touches comes first, then what transitions need besides, and
+ * last what the end brings: with many connections, time goes into fetching lines.
+ */
 struct conn {
-	uint64_t sock; /* of the socket, later of the minisock: the key */
-	uint64_t first_sock; /* of the socket, to show */
-	uint64_t cookie;
-	struct ev_tuple tuple;
-	struct ev_owner owner;
-	uint32_t listen_pid; /* if several processes turn out to hold it; 0: unknown */
-	uint8_t listen_comm[EV_COMM_LEN];
-	struct ev_stats stats; /* as of EV_CLOSE */
-	struct story *story; /* owned by the engine; NULL where none is kept */
-	struct extra *extra; /* the same */
-	uint64_t peer_cookie; /* the other end, where it is a socket of this host; else 0 */
-
-	uint64_t entered_ns[CONN_STATES_MAX]; /* 0: not seen */
-	uint64_t closed_ns; /* when the socket (or the FIN_WAIT2 minisock) went; 0: not yet */
-	uint64_t ended_ns; /* when the minisock went; 0: not yet, or not known */
-	uint64_t cancel_time_wait_ns; /* began TIME_WAIT, by its last timer; 0: not known when */
-	uint64_t reset_sent_ns; /* 0: none was */
+	/* the first line: every event, and the lists */
+	_Alignas(FETCH_LINE) uint64_t cookie;
 	uint64_t seen_ns; /* the last event of it */
+	struct story *story; /* owned by the engine; NULL where none is kept */
 	uint8_t states[CONN_STATES_MAX];
-
-	uint32_t peer; /* index of it, while peer_cookie still is there */
 	uint32_t next, prev; /* in the list of its phase, oldest first */
 	uint32_t self;
 	uint32_t loss_epoch; /* of the engine when it was made */
-	uint32_t scan; /* number of the last scan that saw it */
 	uint32_t open_retrans; /* SYN or SYN+ACK sent again before ESTABLISHED */
-	uint16_t fin_retrans;
-	int16_t reset_reason; /* enum sk_rst_reason, -1 none */
-
-	uint16_t close_flags; /* EVF_* at EV_CLOSE */
-	uint8_t close_shutdown; /* sk_shutdown then */
-	uint16_t error; /* sk_err at EV_CLOSE */
 	uint8_t states_len;
 	uint8_t steps_told; /* of these states, to the views of steps */
 	uint8_t phase; /* enum conn_phase */
@@ -85,6 +68,35 @@ struct conn {
 	bool cancelled_by_task : 1;
 	bool has_ends : 1; /* is in the index of ends */
 	bool census_only : 1; /* a minisock whose record was written when its socket went */
+
+	/* the second: transitions */
+	uint64_t entered_ns[CONN_STATES_MAX]; /* 0: not seen */
+
+	/* the third: who it is, at the beginning and the end */
+	uint64_t sock; /* of the socket, later of the minisock: the key */
+	uint64_t first_sock; /* of the socket, to show */
+	struct ev_tuple tuple; /* its ports are in the fourth line */
+
+	/* the fourth: what transitions bring of ports and owner */
+	struct ev_owner owner;
+	uint32_t listen_pid; /* if several processes turn out to hold it; 0: unknown */
+	uint8_t listen_comm[EV_COMM_LEN];
+	uint32_t scan; /* number of the last scan that saw it */
+
+	/* the rest: its end, and what is seldom there */
+	struct ev_stats stats; /* as of EV_CLOSE */
+	uint64_t closed_ns; /* when the socket (or the FIN_WAIT2 minisock) went; 0: not yet */
+	uint64_t reset_sent_ns; /* 0: none was */
+	uint16_t close_flags; /* EVF_* at EV_CLOSE */
+	uint16_t error; /* sk_err at EV_CLOSE */
+	uint16_t fin_retrans;
+	int16_t reset_reason; /* enum sk_rst_reason, -1 none */
+	uint8_t close_shutdown; /* sk_shutdown at EV_CLOSE */
+	uint32_t peer; /* index of it, while peer_cookie still is there */
+	uint64_t peer_cookie; /* the other end, where it is a socket of this host; else 0 */
+	struct extra *extra; /* owned by the engine; NULL where none is kept */
+	uint64_t ended_ns; /* when the minisock went; 0: not yet, or not known */
+	uint64_t cancel_time_wait_ns; /* began TIME_WAIT, by its last timer; 0: not known when */
 };
 
 struct conn_list {
@@ -108,11 +120,23 @@ void conn_pool_free(struct conn_pool *pool);
 struct conn *conn_new(struct conn_pool *pool);
 void conn_free(struct conn_pool *pool, struct conn *conn);
 
+/*
+ * Has the CPU fetch one that is touched soon; index must be below pool->used. And
+ * those beside it in its list, which its end touches too.
+ */
+void conn_fetch(const struct conn_pool *pool, uint32_t index);
+void conn_fetch_neighbours(const struct conn_pool *pool, const struct conn *conn);
+
 /* index must be below pool->used. A free one is given too, in CONN_FREE. */
 struct conn *conn_at(const struct conn_pool *pool, uint32_t index);
 
-/* NULL at the end of a list. */
-struct conn *conn_oldest(const struct conn_pool *pool, enum conn_phase phase);
+/* NULL of a list that is empty; asked of most lists at every event. */
+static inline struct conn *conn_oldest(const struct conn_pool *pool, enum conn_phase phase)
+{
+	uint32_t first = pool->phases[phase].first;
+
+	return first == CONN_NONE ? NULL : conn_at(pool, first);
+}
 
 /* To the end of another list. */
 void conn_move(struct conn_pool *pool, struct conn *conn, enum conn_phase phase);

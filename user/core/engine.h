@@ -65,6 +65,22 @@ void engine_free(struct engine *engine);
 int engine_event(struct engine *engine, const void *event, size_t size);
 
 /*
+ * Whether so many connections are tracked that announcing pays: memory is fetched
+ * while earlier events are at work then. Asking is cheap, the answer changes slowly.
+ */
+bool engine_expects(const struct engine *engine);
+
+/* How many events ahead an event is best announced. */
+#define ENGINE_EXPECT_AHEAD 8
+
+/*
+ * Announces an event that will come soon, in the order in which they come. Nothing
+ * but time depends on it: it may be left out, never come, or be no event at all.
+ * Only its header is read, now and not later.
+ */
+void engine_expect(struct engine *engine, const void *event, size_t size);
+
+/*
  * Tells the engine that it is now_ns of CLOCK_MONOTONIC and that every event
  * before it was given; lets go of verdicts that waited for a late event.
  */

@@ -19,6 +19,9 @@
 
 /* Latest clients in SYN_SENT: whose connect() may be taking over a minisock right now. */
 #define RECENT_CLIENTS 64
+/* What is expected waits as long for its connection's lines, half of it for what they lead to. */
+#define EXPECTED 4
+#define EXPECTED_CONNS 2
 
 struct engine {
 	struct engine_options options;
@@ -47,6 +50,10 @@ struct engine {
 	uint64_t next_expiry_ns;
 	uint32_t recent_clients[RECENT_CLIENTS];
 	uint32_t recent_next;
+	/* the oldest of both is where the next one goes */
+	uint64_t expected[EXPECTED]; /* identities */
+	uint32_t expected_conns[EXPECTED_CONNS]; /* indices that these had, or MAP_NONE */
+	uint32_t expected_next;
 };
 
 /* engine.c */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/fetch.h"
 #include "core/story_items.h"
 
 #define SYNACKS_SHOWN 6 /* net.ipv4.tcp_synack_retries and one */
@@ -16,6 +17,11 @@ struct story *story_new(bool keeps_items)
 	story->keeps_items = keeps_items;
 	story->half_close_bytes = UNKNOWN_COUNT;
 	return story;
+}
+
+void story_fetch(const struct story *story)
+{
+	fetch(story, sizeof(*story));
 }
 
 void story_free(struct story *story)

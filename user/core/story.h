@@ -57,6 +57,9 @@ struct story {
 struct story *story_new(bool keeps_items);
 void story_free(struct story *story);
 
+/* Has the CPU fetch one that is touched soon. */
+void story_fetch(const struct story *story);
+
 /* Where the sequence spaces are, before the transition that follows (after EV_OPEN). */
 void story_numbers(struct story *story, const struct ev_numbers *event, enum conn_role role);
 

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "sources/ahead.h"
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
 #include "sources/kernelbtf.h"
@@ -49,6 +50,8 @@ struct live {
 	struct connlife_bpf *skel;
 	struct ring_buffer *ring;
 	struct ringpos ringpos;
+	struct ahead ahead; /* its ring is mapped when it is asked for, once */
+	unsigned int look_ahead;
 	unsigned long written_at_scan; /* position of the ring when the last scan was over */
 	struct bpf_link *sockets_link, *files_link;
 	struct bpf_link *destroy_link; /* from the first loss on */
@@ -64,8 +67,8 @@ struct live {
 	uint64_t next_repair_ns, next_audit_ns;
 	int64_t clock_offset_ns;
 	int wake_fd;
-	bool clock_told, scanned, repair_due, holders_due, was_busy;
-	event_taker take; /* of the poll under way */
+	bool looked_ahead, clock_told, scanned, repair_due, holders_due, was_busy;
+	event_taker take, expect; /* of the poll under way */
 	void *ctx;
 };
 
@@ -203,6 +206,16 @@ static void give_scanned(struct live *live, uint64_t until_ns)
 		give(live, event, size);
 }
 
+static void look_ahead(struct live *live)
+{
+	const void *event;
+	size_t size;
+
+	ahead_follow(&live->ahead, ringpos_read(&live->ringpos));
+	while ((event = ahead_next(&live->ahead, live->look_ahead, &size)))
+		live->expect(live->ctx, event, size);
+}
+
 /*
  * What was scanned before this event goes first; and a loss is told before
  * what came after it.
@@ -211,6 +224,8 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 {
 	struct live *live = ctx;
 
+	if (live->expect)
+		look_ahead(live);
 	if (live->scanner.taken != live->scanner.len)
 		give_scanned(live, ((const struct ev_hdr *)data)->ts_ns);
 	tell_lost(live, LOST_RING_FULL);
@@ -313,12 +328,26 @@ static int consume(struct live *live)
 	return got;
 }
 
-uint64_t live_poll(struct live *live, event_taker take, void *ctx)
+/* Without the mapping all goes on, only slower. */
+static void start_to_look_ahead(struct live *live)
+{
+	size_t size = bpf_map__max_entries(live->skel->maps.events);
+
+	live->looked_ahead = true;
+	live->ahead.ring = ringpos_map_ring(bpf_map__fd(live->skel->maps.events), size);
+	live->ahead.size = size;
+	live->ahead.producer = live->ringpos.producer;
+}
+
+uint64_t live_poll(struct live *live, event_taker take, event_taker expect, void *ctx)
 {
 	uint64_t now;
 	int got;
 
+	if (expect && !live->looked_ahead)
+		start_to_look_ahead(live);
 	live->take = take;
+	live->expect = live->ahead.ring ? expect : NULL;
 	live->ctx = ctx;
 	if (live->clock_told)
 		wait_for_events(live);
@@ -459,6 +488,7 @@ struct live *live_open(const struct live_options *options)
 	if (!live->skel)
 		goto no_memory;
 	live->wake_fd = options->wake_fd;
+	live->look_ahead = options->look_ahead;
 	live->cgroupfs = cgroupfs_open();
 	if (set_up(live, options) || start(live) ||
 	    watching_start(&live->watching, live->skel, options)) {
@@ -487,6 +517,7 @@ void live_close(struct live *live)
 	if (!live)
 		return;
 	watching_stop(live->watching);
+	ringpos_unmap_ring(live->ahead.ring, live->ahead.size);
 	ringpos_close(&live->ringpos);
 	ring_buffer__free(live->ring);
 	bpf_link__destroy(live->sockets_link);

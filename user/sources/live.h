@@ -31,6 +31,7 @@ struct live_options {
 	int wake_fd; /* live_poll() waits no longer when it is readable; -1: none */
 	bool census; /* snapshots also tell of queues, timers and listeners */
 	bool verbose; /* let libbpf speak */
+	unsigned int look_ahead; /* how many events before its turn one is expected */
 	uint32_t ring_bytes; /* a power of two and a multiple of the page size */
 };
 
@@ -61,10 +62,11 @@ bool live_count_segments(const struct live *live, uint64_t by_flag[6]);
 /*
  * Waits at most 0.1 s for events and gives all that came, EV_CLOCK and
  * EV_LOST where they are due. The first one does not wait but scans what is
- * there already. Returns the monotonic time up to which every
- * event was given, or 0 after an error (said on stderr).
+ * there already. Where expect is not NULL it is shown events of the hooks some
+ * events before their turn; not each of them. Returns the monotonic time up to
+ * which every event was given, or 0 after an error (said on stderr).
  */
-uint64_t live_poll(struct live *live, event_taker take, void *ctx);
+uint64_t live_poll(struct live *live, event_taker take, event_taker expect, void *ctx);
 
 /* The programs of the kernel half by name, for `check`; names[] ends with NULL. */
 struct live_program {

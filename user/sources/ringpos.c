@@ -38,6 +38,11 @@ void ringpos_close(struct ringpos *pos)
 	*pos = (struct ringpos){ 0 };
 }
 
+unsigned long ringpos_read(const struct ringpos *pos)
+{
+	return __atomic_load_n(pos->consumer, __ATOMIC_ACQUIRE);
+}
+
 unsigned long ringpos_written(const struct ringpos *pos)
 {
 	return __atomic_load_n(pos->producer, __ATOMIC_ACQUIRE);
@@ -46,5 +51,19 @@ unsigned long ringpos_written(const struct ringpos *pos)
 bool ringpos_is_read(const struct ringpos *pos, unsigned long written)
 {
 	/* they wrap */
-	return (long)(__atomic_load_n(pos->consumer, __ATOMIC_ACQUIRE) - written) >= 0;
+	return (long)(ringpos_read(pos) - written) >= 0;
+}
+
+const char *ringpos_map_ring(int map_fd, size_t size)
+{
+	off_t after_both_pages = 2 * (off_t)sysconf(_SC_PAGESIZE);
+	void *ring = mmap(NULL, 2 * size, PROT_READ, MAP_SHARED, map_fd, after_both_pages);
+
+	return ring == MAP_FAILED ? NULL : ring;
+}
+
+void ringpos_unmap_ring(const char *ring, size_t size)
+{
+	if (ring)
+		munmap((void *)ring, 2 * size);
 }

@@ -8,6 +8,7 @@
 #define CONNLIFE_RINGPOS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct ringpos {
 	const unsigned long *consumer, *producer; /* NULL: not open */
@@ -17,10 +18,21 @@ struct ringpos {
 int ringpos_open(struct ringpos *pos, int map_fd);
 void ringpos_close(struct ringpos *pos);
 
+/* Where the reader is. */
+unsigned long ringpos_read(const struct ringpos *pos);
+
 /* Where the next record will be reserved. */
 unsigned long ringpos_written(const struct ringpos *pos);
 
 /* Whether all that was reserved before that is read. */
 bool ringpos_is_read(const struct ringpos *pos, unsigned long written);
+
+/*
+ * The ring itself, of size bytes, to read only and twice in a row: no record is cut
+ * in two. NULL where it can't be mapped. Twice its size counts as memory of this
+ * process then, though it is the kernel's.
+ */
+const char *ringpos_map_ring(int map_fd, size_t size);
+void ringpos_unmap_ring(const char *ring, size_t size);
 
 #endif
