@@ -14,12 +14,11 @@ import pytest
 
 from bpf import BPFTOOL
 from netlab import start_program
-from tracer import finished, kernel_hides_hooks
+from tracer import MISSED, finished, kernel_hides_hooks
 
 LOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interrupted.py")
 LOAD_S = 6
 TRIES = 3
-MISSED = "events lost because a hook interrupted itself"
 
 
 def interrupt(side):

@@ -5,7 +5,7 @@ import collections
 import pytest
 
 from stage import scenarios
-from tracer import kernel_hides_hooks
+from tracer import MISSED, kernel_hides_hooks
 
 
 @pytest.mark.parametrize("name", sorted(scenarios()))
@@ -24,8 +24,11 @@ def test_nothing_was_lost(world):
     world.finish()
     for tracer in (world.tracer(False), world.tracer(True), world.plain()):
         unseen = tracer.unseen() if kernel_hides_hooks() else 0
-        assert tracer.lost() == unseen, tracer.stderr()
-        assert len(tracer.stderr().splitlines()) == 2 + bool(unseen), tracer.stderr()
+        # for lines the twin of a hook comes when it is missed first; see test_nested.py
+        missed = tracer.counted(MISSED) if tracer is world.plain() else 0
+        assert tracer.lost() == unseen + missed, tracer.stderr()
+        lines = 2 + bool(unseen) + bool(missed)
+        assert len(tracer.stderr().splitlines()) == lines, tracer.stderr()
 
 
 OURS = ("10.77.", "fd77:", "127.77.")
