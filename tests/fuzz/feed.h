@@ -47,17 +47,18 @@ static inline void feed_bytes(struct feed *feed, void *to, size_t size)
 
 	if (got)
 		memcpy(to, feed->at, got);
-	memset((uint8_t *)to + got, 0, size - got);
+	if (got < size)
+		memset((uint8_t *)to + got, 0, size - got);
 	feed->at += got;
 	feed->left -= got;
 }
 
 static inline uint8_t feed_u8(struct feed *feed)
 {
-	uint8_t value;
-
-	feed_bytes(feed, &value, 1);
-	return value;
+	if (!feed->left)
+		return 0;
+	feed->left--;
+	return *feed->at++;
 }
 
 static inline bool feed_bool(struct feed *feed)
@@ -111,7 +112,9 @@ static inline uint64_t feed_u64(struct feed *feed)
 
 	if (class >= 128)
 		return ends[class % ARRAY_SIZE(ends)];
-	feed_bytes(feed, &value, class < 64 ? 1 : class < 88 ? 2 : class < 108 ? 4 : 8);
+	if (class < 64)
+		return feed_u8(feed);
+	feed_bytes(feed, &value, class < 88 ? 2 : class < 108 ? 4 : 8);
 	return value;
 }
 

@@ -5,6 +5,8 @@
  */
 #include <linux/types.h>
 
+#define SERIES_MAX 128 /* of the grammar: cleared for every file */
+
 #include "feed.h"
 #include "prom_grammar.h"
 #include "core/report.h"

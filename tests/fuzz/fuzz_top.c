@@ -69,6 +69,7 @@ static void look(struct desk *desk, struct feed *feed)
 static void check_page(unsigned int rows, unsigned int columns)
 {
 	MUST(!page.failed && !page.text.failed);
+	MUST(page.text.len <= page.text.cap);
 	for (size_t i = 0; i < page.len; i++) {
 		const struct top_span *span = &page.spans[i];
 

@@ -120,8 +120,9 @@ static inline void feed_story(struct feed *feed, struct fed_conn *fed)
 					.has_isn_remote = feed_bool(feed),
 					.isn_local = feed_u32(feed),
 					.isn_remote = feed_u32(feed) };
-	if (story->len > feed->left)
-		story->len = (unsigned int)feed->left;
+	/* what goes beyond the input is all the same */
+	if (story->len > feed->left / 4)
+		story->len = (unsigned int)(feed->left / 4);
 	for (unsigned int i = 0; i < story->len; i++) {
 		bool has_time = feed_bool(feed);
 		uint64_t step = has_time ? feed_time(feed) : 0;
