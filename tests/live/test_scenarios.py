@@ -24,7 +24,7 @@ def test_nothing_was_lost(world):
     world.finish()
     for tracer in (world.tracer(False), world.tracer(True), world.plain()):
         unseen = tracer.unseen() if kernel_hides_hooks() else 0
-        # for lines the twin of a hook comes when it is missed first; see test_nested.py
+        # for lines the twin of a hook comes when it is missed first; see test_twin.py
         missed = tracer.counted(MISSED) if tracer is world.plain() else 0
         assert tracer.lost() == unseen + missed, tracer.stderr()
         lines = 2 + bool(unseen) + bool(missed)
