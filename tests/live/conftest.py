@@ -29,7 +29,7 @@ TOOLS = ("ip", "ss", "nft", "unshare", "setpriv", "mount")
 # storm comes after them, so that nobody else's events are lost in it; the tests
 # of packets, which make much traffic of their own, disturb neither. What looks
 # at all sockets of the host again and again comes when few namespaces are left.
-LATE_MODULES = {"test_scenarios": 1, "test_storm": 2,
+LATE_MODULES = {"test_scenarios": 1, "test_storm": 2, "test_twin": 2,
                 "test_openings": 3, "test_releases": 3, "test_packets": 3,
                 "test_stuck": 4, "test_top": 4, "test_export": 4, "test_export_files": 4,
                 "test_prometheus": 4, "test_hist": 4,
