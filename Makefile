@@ -21,6 +21,9 @@ ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-p
 	-Wmissing-prototypes -DCONNLIFE_VERSION='"$(VERSION)"' -Ibpf -Iuser -I$(BUILD) $(CFLAGS)
 LIBS := -lbpf -lelf -lz
 
+# How privileges are given up after the start.
+LIBS += -lcap-ng -lseccomp
+
 # The command top, by ncurses; TUI=0 leaves it out.
 TUI ?= 1
 ifeq ($(TUI),1)
@@ -62,7 +65,8 @@ endif
 
 # The pure parts and the views: all that unit tests may link, no libbpf in it.
 PURE := $(wildcard user/base/*.c user/core/*.c user/views/*.c) user/sources/recording.c \
-	user/sources/proctext.c user/sources/ahead.c user/textfile.c user/jsonfile.c
+	user/sources/proctext.c user/sources/ahead.c user/sources/keeper.c user/textfile.c \
+	user/jsonfile.c
 REST := $(wildcard user/sources/*.c user/*.c)
 PURE_OBJS := $(PURE:%.c=$(BUILD)/%.o)
 REST_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(PURE),$(REST)))
@@ -127,7 +131,7 @@ $(BUILD)/user/%.o: user/%.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The skeleton is made, not found: who includes it must wait for it the first time.
-$(patsubst %,$(BUILD)/user/sources/%.o,live probe watching variants): | $(SKEL)
+$(patsubst %,$(BUILD)/user/sources/%.o,duties live probe watching variants): | $(SKEL)
 
 $(BUILD)/connlife: $(PURE_OBJS) $(REST_OBJS)
 	$(call say,LINK,$@)
@@ -141,6 +145,13 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJS) $(BUILD)/flags
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(PURE_OBJS) -lcmocka
+
+# What tries harm after privileges were given up, with the program's own code for that.
+$(BUILD)/tests/harm: tests/harm/harm.c $(patsubst %,$(BUILD)/user/%.o,privileges landlock \
+		syscalls sources/keeper base/log) $(BUILD)/flags
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) -lcap-ng -lseccomp
 
 # The virtual machines have no libraries but those of connlife.
 $(BUILD)/tests/kernels/acts: tests/kernels/acts.c $(BUILD)/flags
@@ -220,7 +231,8 @@ demo:
 
 test:
 	@tools/setup build test
-	@$(MAKE) --no-print-directory all unit $(KERNEL_TESTS) $(FUZZERS) $(BUILD)/load
+	@$(MAKE) --no-print-directory all unit $(KERNEL_TESTS) $(FUZZERS) $(BUILD)/load \
+		$(BUILD)/tests/harm
 	@tests/run $(BUILD)
 
 # One connlife in virtual machines with Debian's kernels from 5.10 on (SUITES="bullseye sid").

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "core/names.h"
+#include "privileges.h"
 #include "sources/cgroupfs.h"
 #include "sources/kernel.h"
 #include "sources/kernelbtf.h"
@@ -66,6 +67,18 @@ static void check_btf(const struct kernel_btf *btf)
 	print_row("BTF", true, note);
 }
 
+/* What tracing gives up once it has begun. */
+static void check_privileges(void)
+{
+	struct privilege_note notes[PRIVILEGE_LAYERS];
+	int err = privileges_try(notes);
+
+	if (err)
+		printf("privileges: can't be tried: %s\n", strerror(-err));
+	for (int i = 0; i < PRIVILEGE_LAYERS && !err; i++)
+		print_row(notes[i].what, notes[i].is_given_up, notes[i].note);
+}
+
 int check_run(const char *btf_path)
 {
 	struct cgroupfs *cgroupfs;
@@ -87,6 +100,7 @@ int check_run(const char *btf_path)
 	cgroupfs_close(cgroupfs);
 	print_row("tw_timer_handler", kernel_symbol("tw_timer_handler"),
 		  "in /proc/kallsyms: how TIME_WAIT ends, for --whole");
+	check_privileges();
 	printf("%s\n", works ? "connlife can trace here" : "connlife can't trace here");
 	return works ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -22,6 +22,7 @@
 #include "jsonfile.h"
 #include "namespaces.h"
 #include "notify.h"
+#include "outfiles.h"
 #include "textfile.h"
 #include "views/jsonl.h"
 #include "views/prom.h"
@@ -362,6 +363,8 @@ bool export_runner(struct runner *runner, const struct options *options)
 		return false;
 	}
 	sigaction(SIGHUP, &action, NULL);
+	outfiles_by_keeper(options->textfile ? &export->file : NULL,
+			   options->json_path ? &export->json : NULL);
 	notify_init(&export->notify);
 	*runner = (struct runner){ .start = export_start,
 				   .tick = export_tick,

@@ -18,7 +18,7 @@
 
 void jsonfile_init(struct jsonfile *file, const char *path)
 {
-	*file = (struct jsonfile){ .path = path, .fd = -1 };
+	*file = (struct jsonfile){ .path = path, .open = jsonfile_open, .fd = -1 };
 	text_init(&file->text);
 }
 
@@ -114,17 +114,28 @@ static int mend_tail(int fd, off_t size)
 	return write(fd, "\n", 1) == 1 ? 0 : errno ? -errno : -EIO;
 }
 
-static int open_file(struct jsonfile *file)
+int jsonfile_open(const char *path)
 {
 	const int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 	struct stat st;
-	bool is_special = !stat(file->path, &st) && !S_ISREG(st.st_mode);
+	bool is_special = !stat(path, &st) && !S_ISREG(st.st_mode);
+	/* a FIFO that is also read from would never lack a reader */
+	int fd = open(path, flags | (is_special ? O_WRONLY : O_RDWR), MODE);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_file(struct jsonfile *file)
+{
+	struct stat st;
 	int err = 0;
 
-	/* a FIFO that is also read from would never lack a reader */
-	file->fd = open(file->path, flags | (is_special ? O_WRONLY : O_RDWR), MODE);
-	if (file->fd < 0)
-		return errno;
+	file->fd = file->open(file->path);
+	if (file->fd < 0) {
+		err = -file->fd;
+		file->fd = -1;
+		return err;
+	}
 	if (fstat(file->fd, &st))
 		return errno;
 	file->is_regular = S_ISREG(st.st_mode);

@@ -17,6 +17,7 @@
 
 struct jsonfile {
 	const char *path;
+	int (*open)(const char *path); /* jsonfile_open(), or somebody who may open it for us */
 	int fd; /* -1: not open */
 	bool is_regular;
 	bool reopen; /* as soon as no line is under way */
@@ -29,6 +30,9 @@ struct jsonfile {
 	int told_error; /* the last that was said; 0: none since it went well */
 	bool told_drop;
 };
+
+/* A descriptor that never waits, or a negative errno. Creates the file where there is none. */
+int jsonfile_open(const char *path);
 
 /* Path must outlive it. Opens nothing yet. */
 void jsonfile_init(struct jsonfile *file, const char *path);

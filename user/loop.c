@@ -12,8 +12,10 @@
 #include "base/log.h"
 #include "core/engine.h"
 #include "runner.h"
+#include "privileges.h"
 #include "stop.h"
 #include "sources/cgroupfs.h"
+#include "sources/keeper.h"
 #include "sources/live.h"
 #include "sources/netns.h"
 #include "sources/recording.h"
@@ -164,13 +166,34 @@ static int finish(struct loop *loop, bool is_whole, int exit_code)
 	return exit_code;
 }
 
+/*
+ * All that needs privileges is open, or the keeper's from here on; with --keep-privileges
+ * there is none, and what it would do is done here.
+ */
+static bool start_keeper(const struct options *options)
+{
+	int err = options->keep_privileges ? 0 : keeper_start(privileges_narrow);
+
+	if (err)
+		log_line("can't start a process: %s", strerror(-err));
+	return !err;
+}
+
+static void drop_privileges(const struct options *options)
+{
+	if (!options->keep_privileges)
+		privileges_drop(PRIVILEGES_ALL);
+}
+
 int loop_recording(const struct options *options)
 {
 	struct filter filter = options->filter;
 	struct loop loop = { .options = options };
 	int exit_code = EXIT_SUCCESS;
+	FILE *file;
 	int err;
 
+	privileges_speak(options->verbose);
 	if (options->netns) {
 		char *end;
 
@@ -185,15 +208,20 @@ int loop_recording(const struct options *options)
 	if (options->cgroup)
 		strncpy(loop.cgroup, options->cgroup, sizeof(loop.cgroup) - 1);
 	catch_signals();
-	if (open_engine(&loop, &filter)) {
+	file = open_engine(&loop, &filter) ? NULL : recording_open(options->read_path);
+	/* only export opens files later */
+	if (!file || (options->command == COMMAND_EXPORT && !start_keeper(options))) {
 		close_loop(&loop);
 		return EXIT_FAILURE;
 	}
-	err = recording_read(options->read_path, take_event, &loop, &stop_wanted);
+	drop_privileges(options);
+	err = recording_read_from(file, options->read_path, take_event, &loop, &stop_wanted);
+	fclose(file);
 	if (err ||
 	    (loop.started && loop.runner.tick(loop.runner.ctx, loop.last_ns) == RUNNER_FAILED))
 		exit_code = EXIT_FAILURE;
 	exit_code = finish(&loop, !err, exit_code);
+	keeper_end();
 	close_loop(&loop);
 	return exit_code;
 }
@@ -305,6 +333,7 @@ int loop_live(const struct options *options)
 	struct live *live = NULL;
 	int exit_code = EXIT_FAILURE;
 
+	privileges_speak(options->verbose);
 	catch_signals();
 	if (resolve(&loop, &filter))
 		return EXIT_FAILURE;
@@ -318,8 +347,9 @@ int loop_live(const struct options *options)
 		}
 	}
 	live = open_live(options, &filter, loop.runner.wake_fd);
-	if (!live)
+	if (!live || !start_keeper(options) || !live_watch(live))
 		goto out;
+	drop_privileges(options);
 	exit_code = finish(&loop, true, run(&loop, live));
 	live_tell_segments(live);
 out:

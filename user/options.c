@@ -50,6 +50,7 @@ enum {
 	KEY_BY,
 	KEY_AT_STOP,
 	KEY_BTF,
+	KEY_KEEP_PRIVILEGES,
 };
 
 static const char doc[] =
@@ -120,6 +121,8 @@ static const struct argp_option known[] = {
 	  "this kernel's BTF, where /sys is hidden: a copy of /sys/kernel/btf/vmlinux, or a "
 	  "vmlinux",
 	  0 },
+	{ "keep-privileges", KEY_KEEP_PRIVILEGES, NULL, 0,
+	  "stay one process with all the rights it was started with (for debuggers)", 0 },
 	{ "verbose", 'v', NULL, 0, "counts every 10 s, and what the BPF loader says", 0 },
 	{ NULL, 'h', NULL, 0, "the same as --help", -1 },
 	{ 0 },
@@ -476,6 +479,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_RECORD:
 		options->record_path = arg;
+		return 0;
+	case KEY_KEEP_PRIVILEGES:
+		options->keep_privileges = true;
 		return 0;
 	case KEY_BTF:
 		options->btf_path = arg;

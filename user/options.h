@@ -35,6 +35,7 @@ struct options {
 	bool json;
 	bool whole;
 	bool verbose;
+	bool keep_privileges; /* for debuggers */
 	bool count_flags;
 	bool packets_given;
 	enum packets_mode packets;

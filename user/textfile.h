@@ -9,10 +9,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct textfile;
+
+/* What needs the right to write in the directory. Each 0 (or a descriptor) or a negative errno. */
+struct textfile_hands {
+	int (*create)(const struct textfile *file); /* empty, under the temporary name */
+	int (*commit)(const struct textfile *file);
+	int (*abandon)(const struct textfile *file);
+	int (*remove)(const struct textfile *file);
+};
+
 struct textfile {
 	char *path; /* NULL before textfile_open() */
 	char *new_path; /* in the same directory; ends in .tmp */
+	const struct textfile_hands *hands; /* our own; or of somebody who has that right */
 };
+
+extern const struct textfile_hands textfile_own_hands;
 
 /* Only takes the names; false if memory is short. */
 bool textfile_open(struct textfile *file, const char *directory, const char *name);

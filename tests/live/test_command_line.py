@@ -9,7 +9,7 @@ import pytest
 
 from netlab import eventually
 from refusal import refuse_bpf
-from tracer import PROGRAM, as_nobody, finished, run_program
+from tracer import PROGRAM, as_nobody, fd_infos, finished, run_program
 
 def one_line(done, status=1):
     assert done.returncode == status, done
@@ -95,11 +95,10 @@ def test_reader_that_goes(trace, tmp_path):
 
 
 def programs_of(pid):
-    """The BPF programs that a process holds, by /proc."""
+    """The BPF programs that a process and its children hold, by /proc."""
     found = set()
-    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{fd}") as info:
-            found.update(int(line.split()[1]) for line in info if line.startswith("prog_id:"))
+    for info in fd_infos(pid):
+        found.update(int(line.split()[1]) for line in info if line.startswith("prog_id:"))
     return found
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs connlife: starts it, waits until it traces, ends it, reads what it said."""
+import contextlib
 import json
 import os
 import re
@@ -28,6 +29,21 @@ def kernel_hides_hooks():
             return b"\0init_owned\0" in btf.read()
     except OSError:
         return False
+
+
+def children_of(pid):
+    """The keeper, for one."""
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [int(child) for child in children.read().split()]
+
+
+def fd_infos(pid):
+    """What /proc says of each descriptor that a process or a child of it holds, as lines."""
+    for one in (pid, *children_of(pid)):
+        for fd in os.listdir(f"/proc/{one}/fdinfo"):
+            with contextlib.suppress(FileNotFoundError):
+                with open(f"/proc/{one}/fdinfo/{fd}") as info:
+                    yield info.read().splitlines()
 
 
 class Tracer:

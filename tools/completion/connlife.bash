@@ -36,6 +36,7 @@ declare -gA _connlife_options=(
 	[--watch]=''
 	[--btf]=file
 	[--duration]=any
+	[--keep-privileges]=''
 	[--max-connections]=any
 	[--ring-size]=any
 	[-v]='' [--verbose]=''

@@ -4,9 +4,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static void (*sink)(const char *line);
+
+void log_to(void (*other)(const char *line))
+{
+	sink = other;
+}
+
 void log_line(const char *format, ...)
 {
 	va_list args;
+
+	if (sink) {
+		char line[1024];
+
+		va_start(args, format);
+		vsnprintf(line, sizeof(line), format, args);
+		va_end(args);
+		sink(line);
+		return;
+	}
 
 	flockfile(stderr);
 	fputs("connlife: ", stderr);

@@ -6,4 +6,7 @@
 /* "connlife: " before it and a newline after it; the text brings neither. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Lines go there from now on, without what is put around them. NULL: to stderr again. */
+void log_to(void (*other)(const char *line));
+
 #endif

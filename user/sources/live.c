@@ -19,9 +19,11 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "sources/ahead.h"
-#include "sources/cgroupfs.h"
+#include "sources/duties.h"
 #include "sources/kernel.h"
+#include "sources/keeper.h"
 #include "sources/kernelbtf.h"
+#include "sources/proctext.h"
 #include "sources/ringpos.h"
 #include "sources/scanner.h"
 #include "sources/variants.h"
@@ -54,13 +56,9 @@ struct live {
 	unsigned int look_ahead;
 	unsigned long written_at_scan; /* position of the ring when the last scan was over */
 	struct bpf_link *sockets_link, *files_link;
-	struct bpf_link *destroy_link; /* from the first loss on */
-	struct bpf_link *twin_link; /* from the first miss on, where it waits for one */
-	bool twin_waits;
-	struct watching *watching; /* NULL where no interface is watched */
 	struct scanner scanner;
 	struct variants variants;
-	struct cgroupfs *cgroupfs;
+	struct duties duties;
 	struct map cgroups_told;
 	uint64_t last_cgroup;
 	uint64_t lost_told[LOST_MAX];
@@ -118,60 +116,9 @@ static void tell_lost(struct live *live, enum ev_lost_why why)
 	live->take(live->ctx, &event, sizeof(event));
 }
 
-/* The twin has nothing to tell but where its sibling was missed; the other tells owners only. */
-static bool misses_matter(const struct live *live, const struct bpf_program *program)
-{
-	return program != live->skel->progs.nested_set_state &&
-	       program != live->skel->progs.tcp_rcv_space_adjust;
-}
-
-static uint64_t misses_of(const struct bpf_program *program)
-{
-	struct bpf_prog_info info = { 0 };
-	__u32 size = sizeof(info);
-
-	if (bpf_program__fd(program) < 0 ||
-	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-		return 0;
-	return info.recursion_misses;
-}
-
-/* What was missed before it came is counted as lost, and the table is repaired. */
-static void fetch_twin(struct live *live)
-{
-	if (!live->twin_waits)
-		return;
-	live->twin_waits = false;
-	*(volatile bool *)&live->skel->bss->has_twin = true;
-	live->twin_link = bpf_program__attach_trace(live->skel->progs.nested_set_state);
-	if (!live->twin_link)
-		log_line("can't attach nested_set_state: %s", strerror(errno));
-}
-
-/*
- * Hooks that the kernel left out because they were at work on the same CPU.
- * Those of inet_sock_set_state are told by its twin, unless that was left out
- * too. The misses are read first: never too many.
- */
-static void count_misses(struct live *live)
-{
-	volatile __u64 *lost = &live->skel->bss->lost[LOST_NESTED];
-	struct bpf_program *program;
-	uint64_t misses = 0, told;
-
-	bpf_object__for_each_program(program, live->skel->obj) {
-		if (misses_matter(live, program))
-			misses += misses_of(program);
-	}
-	if (misses)
-		fetch_twin(live);
-	told = *(volatile __u64 *)&live->skel->bss->nested_told;
-	if (misses > told && misses - told > *lost)
-		*lost = misses - told;
-}
-
 static void tell_cgroup(struct live *live, uint64_t id)
 {
+	struct keeper_call call = { .values = { id }, .fd = -1 };
 	struct ev_cgroup event;
 
 	if (id == live->last_cgroup || !id)
@@ -180,8 +127,10 @@ static void tell_cgroup(struct live *live, uint64_t id)
 	if (map_get(&live->cgroups_told, id) != MAP_NONE || map_put(&live->cgroups_told, id, 1))
 		return;
 	event = (struct ev_cgroup){ .hdr = own_hdr(EV_CGROUP, sizeof(event)), .id = id };
-	if (!cgroupfs_path(live->cgroupfs, id, (char *)event.path, sizeof(event.path)))
-		live->take(live->ctx, &event, sizeof(event));
+	if (keeper_ask(KEEPER_CGROUP, &call))
+		return;
+	proctext_copy_cut((char *)event.path, sizeof(event.path), call.text);
+	live->take(live->ctx, &event, sizeof(event));
 }
 
 static void give(struct live *live, const void *event, size_t size)
@@ -233,10 +182,12 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static void watch_ends(struct live *live)
+/* What needs no more than that it be done. */
+static int ask(enum keeper_task task)
 {
-	if (!live->destroy_link && live->variants.sock_cookie)
-		live->destroy_link = bpf_program__attach_trace(live->skel->progs.tcp_destroy_sock);
+	struct keeper_call call = { .fd = -1 };
+
+	return keeper_ask(task, &call);
 }
 
 static void scan(struct live *live, enum scan_why why)
@@ -248,7 +199,7 @@ static void scan(struct live *live, enum scan_why why)
 	int err;
 
 	if (why == SCAN_REPAIR)
-		watch_ends(live);
+		ask(KEEPER_WATCH_ENDS);
 
 	/* later, what ends before it is seen is in the table: no more load for it */
 	live->skel->bss->scanning = why == SCAN_START;
@@ -353,7 +304,6 @@ uint64_t live_poll(struct live *live, event_taker take, event_taker expect, void
 		wait_for_events(live);
 	now = clock_ns(CLOCK_MONOTONIC);
 	tell_clock(live);
-	watching_follow(live->watching, now);
 	scan_if_due(live, now);
 	got = consume(live);
 	if (got < 0 && got != -EINTR) {
@@ -361,7 +311,10 @@ uint64_t live_poll(struct live *live, event_taker take, event_taker expect, void
 		return 0;
 	}
 	live->was_busy = got > 0;
-	count_misses(live);
+	if (ask(KEEPER_ROUND) == -EPIPE) {
+		log_line("its privileged part, connlife-keeper, was ended by somebody else");
+		return 0;
+	}
 	give_scanned(live, UINT64_MAX);
 	for (int why = 0; why < LOST_MAX; why++)
 		tell_lost(live, (enum ev_lost_why)why);
@@ -390,9 +343,9 @@ static int set_up(struct live *live, const struct live_options *options)
 	/* where sockets can't hold what is known of them, their end says when to forget it */
 	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, !live->variants.sock_cookie);
 	/* where only ends are told it has a word to say so seldom that it comes when it is missed */
-	live->twin_waits = options->only_ends && live->variants.skips_nested;
-	bpf_program__set_autoattach(skel->progs.nested_set_state, !live->twin_waits);
-	skel->bss->has_twin = !live->twin_waits;
+	live->duties.twin_waits = options->only_ends && live->variants.skips_nested;
+	bpf_program__set_autoattach(skel->progs.nested_set_state, !live->duties.twin_waits);
+	skel->bss->has_twin = !live->duties.twin_waits;
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->only_ends = options->only_ends;
 	skel->rodata->tell_waiting = options->census;
@@ -489,9 +442,12 @@ struct live *live_open(const struct live_options *options)
 		goto no_memory;
 	live->wake_fd = options->wake_fd;
 	live->look_ahead = options->look_ahead;
-	live->cgroupfs = cgroupfs_open();
-	if (set_up(live, options) || start(live) ||
-	    watching_start(&live->watching, live->skel, options)) {
+	live->duties = (struct duties){ .options = *options,
+					.skel = live->skel,
+					.variants = &live->variants,
+					.scanner = &live->scanner };
+	duties_take_on(&live->duties);
+	if (set_up(live, options) || start(live)) {
 		live_close(live);
 		return NULL;
 	}
@@ -502,32 +458,42 @@ no_memory:
 	return NULL;
 }
 
+bool live_watch(struct live *live)
+{
+	struct keeper_call call = { .fd = -1 };
+
+	return !keeper_ask(KEEPER_WATCH, &call);
+}
+
 void live_tell_segments(const struct live *live)
 {
-	watching_tell(live->watching, live->skel);
+	ask(KEEPER_TELL_SEGMENTS);
 }
 
 bool live_count_segments(const struct live *live, uint64_t by_flag[6])
 {
-	return watching_count(live->watching, live->skel, by_flag);
+	struct keeper_call call = { .fd = -1 };
+
+	if (keeper_ask(KEEPER_COUNT_SEGMENTS, &call))
+		return false;
+	memcpy(by_flag, call.values, 6 * sizeof(*by_flag));
+	return true;
 }
 
 void live_close(struct live *live)
 {
 	if (!live)
 		return;
-	watching_stop(live->watching);
+	keeper_end();
+	duties_free(&live->duties);
 	ringpos_unmap_ring(live->ahead.ring, live->ahead.size);
 	ringpos_close(&live->ringpos);
 	ring_buffer__free(live->ring);
 	bpf_link__destroy(live->sockets_link);
 	bpf_link__destroy(live->files_link);
-	bpf_link__destroy(live->destroy_link);
-	bpf_link__destroy(live->twin_link);
 	connlife_bpf__destroy(live->skel);
 	kernel_btf_free(&live->btf);
 	scanner_free(&live->scanner);
-	cgroupfs_close(live->cgroupfs);
 	map_free(&live->cgroups_told);
 	free(live);
 }

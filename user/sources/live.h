@@ -38,10 +38,16 @@ struct live_options {
 struct kernel_btf;
 
 /*
- * Loads and attaches. On failure NULL, one line on stderr that says why, and
+ * Loads and attaches, and takes on the keeper's duties. On failure NULL, one line on stderr that says why, and
  * nothing left attached.
  */
 struct live *live_open(const struct live_options *options);
+
+/*
+ * After keeper_start(), if that is wanted: attaches to interfaces. False after a line on
+ * stderr. What the options name must live as long.
+ */
+bool live_watch(struct live *live);
 
 /* Detaches. NULL is allowed. */
 void live_close(struct live *live);

@@ -3,18 +3,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "core/report.h"
+#include "sources/keeper.h"
 #include "sources/netns.h"
 #include "sources/proctext.h"
 
 #define NETSTAT "/proc/thread-self/net/netstat"
 #define SETTINGS "/proc/sys/net/ipv4/"
-
-struct asked {
-	struct netns_limits *(*limits_of)(void *ctx, uint64_t cookie);
-	void *ctx;
-};
 
 /* A whole file, to be freed; NULL where it can't be had. */
 static char *read_text(const char *path)
@@ -67,24 +65,60 @@ static void read_counters(struct netns_limits *limits)
 		proctext_netstat(limits, names, values);
 }
 
-static void read_here(void *ctx, uint64_t cookie)
+static const struct netns_limits nothing = {
+	.port_low = UNKNOWN_COUNT,
+	.port_high = UNKNOWN_COUNT,
+	.ports = UNKNOWN_COUNT,
+	.minisocks = UNKNOWN_COUNT,
+	.minisocks_max = UNKNOWN_COUNT,
+	.tw_reuse = UNKNOWN_COUNT,
+	.listen_overflows = UNKNOWN_COUNT,
+	.listen_drops = UNKNOWN_COUNT,
+};
+
+static void hand_limits(void *ctx, uint64_t cookie)
+{
+	struct netns_limits limits = nothing;
+	struct keeper_call part = { .fd = -1 };
+
+	_Static_assert(sizeof(limits) <= sizeof(part.text), "limits fit into a part");
+	limits.netns_cookie = cookie;
+	read_range(&limits);
+	read_minisocks(&limits);
+	read_counters(&limits);
+	read_number(SETTINGS "tcp_max_tw_buckets", &limits.minisocks_max);
+	read_number(SETTINGS "tcp_tw_reuse", &limits.tw_reuse);
+	memcpy(part.text, &limits, sizeof(limits));
+	keeper_hand(&part);
+}
+
+int ports_serve(void *ctx, struct keeper_call *call)
+{
+	int visited = netns_for_each(hand_limits, NULL);
+
+	return visited < 0 ? visited : 0;
+}
+
+struct asked {
+	struct netns_limits *(*limits_of)(void *ctx, uint64_t cookie);
+	void *ctx;
+};
+
+static void take_limits(void *ctx, struct keeper_call *part)
 {
 	const struct asked *asked = ctx;
-	struct netns_limits *limits = asked->limits_of(asked->ctx, cookie);
+	struct netns_limits limits, *wanted;
 
-	if (!limits)
-		return;
-	read_range(limits);
-	read_minisocks(limits);
-	read_counters(limits);
-	read_number(SETTINGS "tcp_max_tw_buckets", &limits->minisocks_max);
-	read_number(SETTINGS "tcp_tw_reuse", &limits->tw_reuse);
+	memcpy(&limits, part->text, sizeof(limits));
+	wanted = asked->limits_of(asked->ctx, limits.netns_cookie);
+	if (wanted)
+		*wanted = limits;
 }
 
 int ports_read(struct netns_limits *(*limits_of)(void *ctx, uint64_t cookie), void *ctx)
 {
 	struct asked asked = { limits_of, ctx };
-	int visited = netns_for_each(read_here, &asked);
+	struct keeper_call call = { .fd = -1 };
 
-	return visited < 0 ? visited : 0;
+	return keeper_ask_each(KEEPER_LIMITS, &call, take_limits, &asked);
 }

@@ -131,18 +131,24 @@ static int read_event(FILE *file, void *buffer)
 	return hdr->size;
 }
 
-int recording_read(const char *path, event_taker take, void *ctx, const volatile int *stop)
+FILE *recording_open(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int err = errno;
+
+	if (!file)
+		log_line("%s: %s", path, strerror(err));
+	errno = err;
+	return file;
+}
+
+int recording_read_from(FILE *file, const char *path, event_taker take, void *ctx,
+			const volatile int *stop)
 {
 	_Alignas(8) char buffer[EVENT_MAX];
-	_cleanup_file_ FILE *file = fopen(path, "re");
 	const struct ev_hdr *hdr = (const void *)buffer;
 	int err;
 
-	if (!file) {
-		err = -errno;
-		log_line("%s: %s", path, strerror(errno));
-		return err;
-	}
 	setvbuf(file, NULL, _IOFBF, 1 << 20);
 	err = check_header(file, path);
 	if (err)
@@ -161,4 +167,11 @@ int recording_read(const char *path, event_taker take, void *ctx, const volatile
 		take(ctx, buffer, (size_t)size);
 	}
 	return 0;
+}
+
+int recording_read(const char *path, event_taker take, void *ctx, const volatile int *stop)
+{
+	_cleanup_file_ FILE *file = recording_open(path);
+
+	return file ? recording_read_from(file, path, take, ctx, stop) : -errno;
 }

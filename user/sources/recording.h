@@ -8,6 +8,7 @@
 #define CONNLIFE_RECORDING_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "sources/source.h"
 
@@ -32,5 +33,10 @@ int recorder_close(struct recorder *recorder, uint64_t ts_ns);
  * line on stderr what is wrong.
  */
 int recording_read(const char *path, event_taker take, void *ctx, const volatile int *stop);
+
+/* The same in two steps. The path is for messages only; NULL with errno set where it can't be had. */
+FILE *recording_open(const char *path);
+int recording_read_from(FILE *file, const char *path, event_taker take, void *ctx,
+			const volatile int *stop);
 
 #endif

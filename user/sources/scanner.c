@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "event.h"
+#include "sources/keeper.h"
 #include "sources/netns.h"
 
 #define READ_BYTES (256 * 1024)
@@ -55,7 +56,7 @@ static char *make_room(struct scanner *scanner, size_t size)
 	return scanner->queue + scanner->len;
 }
 
-static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie)
+static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie, uint64_t ts_ns)
 {
 	struct ev_scan *mark = (void *)make_room(scanner, sizeof(*mark));
 
@@ -64,7 +65,7 @@ static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie
 		return;
 	}
 	*mark = (struct ev_scan){
-		.hdr = { .ts_ns = now_ns(),
+		.hdr = { .ts_ns = ts_ns,
 			 .size = sizeof(*mark),
 			 .kind = kind,
 			 .version = EV_VERSION },
@@ -76,12 +77,8 @@ static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie
 }
 
 /* All that an iterator writes: whole events, for a read never splits what one step wrote. */
-static int read_iterator(struct scanner *scanner, int link)
+static int read_iterator(struct scanner *scanner, int fd)
 {
-	_cleanup_fd_ int fd = bpf_iter_create(link);
-
-	if (fd < 0)
-		return -errno;
 	for (int i = 0; i < READS_MAX; i++) {
 		char *room = make_room(scanner, READ_BYTES);
 		ssize_t got;
@@ -123,28 +120,73 @@ static bool has_sockets(void)
 	return inuse || minisocks || inuse6;
 }
 
-static void scan_netns(void *ctx, uint64_t cookie)
+/* ---- by the keeper: what is made there is read by the other process ---- */
+
+/* What stands in the values of a part. */
+enum { PART_COOKIE, PART_TIME, PART_IS_FILES };
+
+static void hand_iterator(struct keeper_call *part, int link, bool is_wanted)
+{
+	part->fd = is_wanted ? bpf_iter_create(link) : -1;
+	part->error = is_wanted && part->fd < 0 ? -errno : 0;
+	keeper_hand(part);
+}
+
+static void hand_netns(void *ctx, uint64_t cookie)
+{
+	const struct scanner *scanner = ctx;
+	/* the time first: what opens after it need not be found */
+	struct keeper_call part = { .values = { [PART_COOKIE] = cookie, [PART_TIME] = now_ns() } };
+
+	hand_iterator(&part, scanner->sockets_link, has_sockets());
+}
+
+int scanner_serve(void *ctx, struct keeper_call *call)
+{
+	const struct scanner *scanner = ctx;
+	struct keeper_call part = { .values = { [PART_IS_FILES] = 1 } };
+	enum scan_why why = (enum scan_why)call->values[0];
+	int visited = netns_for_each(hand_netns, ctx);
+
+	if (visited >= 0 && why != SCAN_AUDIT)
+		hand_iterator(&part, scanner->files_link, true);
+	return visited < 0 ? visited : 0;
+}
+
+/* ---- by the other process ---- */
+
+static void take_netns(struct scanner *scanner, const struct keeper_call *part)
+{
+	uint64_t cookie = part->values[PART_COOKIE];
+
+	put_mark(scanner, EV_SCAN_BEGIN, cookie, part->values[PART_TIME]);
+	if (part->error || (part->fd >= 0 && read_iterator(scanner, part->fd)))
+		scanner->failed = true;
+	put_mark(scanner, EV_SCAN_END, cookie, now_ns());
+}
+
+static void take_part(void *ctx, struct keeper_call *part)
 {
 	struct scanner *scanner = ctx;
 
-	put_mark(scanner, EV_SCAN_BEGIN, cookie);
-	if (has_sockets() && read_iterator(scanner, scanner->sockets_link))
-		scanner->failed = true;
-	put_mark(scanner, EV_SCAN_END, cookie);
+	if (!part->values[PART_IS_FILES])
+		take_netns(scanner, part);
+	else
+		scanner->files_error = part->error ? part->error : read_iterator(scanner, part->fd);
 }
 
 int scanner_run(struct scanner *scanner, enum scan_why why)
 {
-	int visited, err = 0;
+	struct keeper_call call = { .values = { why }, .fd = -1 };
+	int err;
 
 	scanner->why = why;
 	scanner->failed = false;
-	visited = netns_for_each(scan_netns, scanner);
-	if (visited < 0)
-		return visited;
-	if (why != SCAN_AUDIT)
-		err = read_iterator(scanner, scanner->files_link);
-	return err ? err : scanner->failed ? -EIO : 0;
+	scanner->files_error = 0;
+	err = keeper_ask_each(KEEPER_SCAN, &call, take_part, scanner);
+	if (err)
+		return err;
+	return scanner->files_error ? scanner->files_error : scanner->failed ? -EIO : 0;
 }
 
 const void *scanner_next(struct scanner *scanner, uint64_t until_ns, size_t *size)

@@ -24,6 +24,7 @@ struct scanner {
 	size_t len, cap, taken;
 	enum scan_why why;
 	bool failed; /* since the last scan: something could not be read */
+	int files_error; /* of the last scan */
 	void (*breathe)(void *ctx); /* called now and then: a scan of many sockets takes long */
 	void *ctx;
 };
@@ -35,6 +36,11 @@ struct scanner {
 void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
 		  void (*breathe)(void *ctx), void *ctx);
 void scanner_free(struct scanner *scanner);
+
+struct keeper_call;
+
+/* The keeper's duty KEEPER_SCAN; ctx is the scanner. */
+int scanner_serve(void *ctx, struct keeper_call *call);
 
 /* Appends a whole scan to the queue. 0 or a negative errno; what was read is kept. */
 int scanner_run(struct scanner *scanner, enum scan_why why);
