@@ -202,7 +202,7 @@ struct ev_retransmit {
 	__u8 tcp_flags;
 	__u8 state;
 	__u16 lport;
-	__s32 error; /* negative errno where it could not be sent, else 0 */
+	__s32 error; /* not 0: it did not leave this host; a negative errno, or NET_XMIT_DROP */
 };
 
 struct ev_synack_retransmit {

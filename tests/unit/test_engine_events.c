@@ -367,13 +367,17 @@ static void test_child_in_a_reused_place(void **ctx)
 
 	for (enum phase phase = SYN_SENT; phase < LEFT_FIN2; phase++) {
 		struct ev_open open = make_child(SOCK, ST_ESTABLISHED);
+		struct ev_close close = make_close(SOCK, ST_ESTABLISHED, ETIMEDOUT, 0);
 
 		bench_start(&b, false);
 		b.label = phases[phase].name;
 		enter_phase(&b, phase);
 		open.hdr.cookie = OTHER_COOKIE;
 		give(&b, open);
-		end_as_before(&b, ESTAB_SERVER);
+		close.hdr.cookie = OTHER_COOKIE;
+		close.stats = stats_at(ROLE_SERVER, ST_ESTABLISHED, false);
+		give(&b, close);
+		bench_settle(&b);
 		WANT(&b, b.conns_len, 2);
 		WANT(&b, b.conns[0].incomplete, phase == HELD ? 0 : INCOMPLETE_LOST_EVENTS);
 		WANT(&b, b.conns[0].cookie, SOCK + 100000);

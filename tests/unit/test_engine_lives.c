@@ -402,12 +402,18 @@ static void test_fin_retransmitted(void **ctx)
 {
 	static struct bench b;
 	const struct traffic traffic = { .active = true, .sent = 7, .unacked = 5 };
+	struct ev_retransmit refused = { .hdr = make_hdr(EV_RETRANSMIT, sizeof(refused), SOCK),
+					 .tcp_flags = 0x11,
+					 .state = ST_FIN_WAIT1 };
 	const struct report_conn *conn;
 
 	bench_start(&b, false);
 	lead_to(&b, SOCK, ROLE_CLIENT, ST_FIN_WAIT1);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
+		refused.error = i % 2 ? -EPERM : 1;
+		give(&b, refused); /* did not leave */
 		retransmitted(&b, SOCK, ST_FIN_WAIT1, 0x11);
+	}
 	give_close(&b, make_close(SOCK, ST_FIN_WAIT1, ETIMEDOUT, EVF_DEAD), &traffic);
 	conn = one(&b);
 	assert_int_equal(conn->fin_retrans, 4);

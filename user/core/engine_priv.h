@@ -65,6 +65,8 @@ void engine_give_up(struct engine *engine, struct conn *conn);
 int engine_rekey(struct engine *engine, struct conn *conn, uint64_t sock);
 
 /* life.c */
+/* False: an identity came back with its memory, the cookie did not. Unknown cookies say nothing. */
+bool life_is_same_socket(const struct conn *conn, const struct ev_hdr *hdr);
 void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t source);
 /* Takes it to state over steps that a source of ends only leaves out. False: no such path. */
 bool life_imply(const struct engine *engine, struct conn *conn, uint8_t state);

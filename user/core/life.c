@@ -11,6 +11,24 @@
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_ACK 0x10
 
+bool life_is_same_socket(const struct conn *conn, const struct ev_hdr *hdr)
+{
+	return !conn->cookie || !hdr->cookie || conn->cookie == hdr->cookie;
+}
+
+/* NULL: not tracked, or not alive. Where its memory is another socket's by now, its end was lost. */
+static struct conn *find_live(struct engine *engine, const struct ev_hdr *hdr)
+{
+	struct conn *conn = engine_find(engine, hdr->sock);
+
+	if (!conn || conn->phase != CONN_LIVE)
+		return NULL;
+	if (life_is_same_socket(conn, hdr))
+		return conn;
+	engine_give_up(engine, conn);
+	return NULL;
+}
+
 void life_take_owner(struct conn *conn, const struct ev_owner *owner, uint8_t source)
 {
 	if (!owner->pid || source <= conn->owner_source)
@@ -160,18 +178,12 @@ static void open_server(struct engine *engine, const struct ev_open *event)
 		step_to(engine, conn, &event->sock, event->hdr.ts_ns, event->retrans);
 }
 
-/* An identity comes back when its memory does; the cookie does not. */
-static bool is_same_socket(const struct conn *conn, const struct ev_hdr *hdr)
-{
-	return !conn->cookie || !hdr->cookie || conn->cookie == hdr->cookie;
-}
-
 void life_on_open(struct engine *engine, const struct ev_open *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
 
 	if (event->sock.old_state == ST_SYN_RECV && conn && conn_state(conn) == ST_SYN_RECV &&
-	    is_same_socket(conn, &event->hdr)) {
+	    life_is_same_socket(conn, &event->hdr)) {
 		/* a simultaneous open, or one found in SYN_RECV: no new life */
 		refresh(engine, conn, &event->hdr, &event->sock, &event->owner, event->tuple.lport);
 		if (event->sock.new_state != ST_SYN_RECV)
@@ -188,9 +200,9 @@ void life_on_open(struct engine *engine, const struct ev_open *event)
 
 void life_on_state(struct engine *engine, const struct ev_state *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 
-	if (!conn || conn->phase != CONN_LIVE) {
+	if (!conn) {
 		engine->counts.unknown_sock++;
 		return;
 	}
@@ -217,9 +229,9 @@ static void close_step(struct engine *engine, struct conn *conn)
 
 void life_on_close(struct engine *engine, const struct ev_close *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 
-	if (!conn || conn->phase != CONN_LIVE) {
+	if (!conn) {
 		engine->counts.unknown_sock++;
 		return;
 	}
@@ -260,7 +272,7 @@ void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
 
-	if (!conn || !is_same_socket(conn, &event->hdr))
+	if (!conn || !life_is_same_socket(conn, &event->hdr))
 		return;
 	conn->seen_ns = event->hdr.ts_ns;
 	conn->reset_sent_ns = event->hdr.ts_ns;
@@ -276,9 +288,9 @@ void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
 
 void life_on_reset_received(struct engine *engine, const struct ev_reset *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 
-	if (!conn || conn->phase != CONN_LIVE)
+	if (!conn)
 		return;
 	conn->reset_received = true;
 	if (conn->story)
@@ -287,26 +299,28 @@ void life_on_reset_received(struct engine *engine, const struct ev_reset *event)
 
 void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 	bool is_fin = event->tcp_flags & TCP_FLAG_FIN;
 
-	if (!conn || conn->phase != CONN_LIVE)
+	if (!conn)
 		return;
 	conn->seen_ns = event->hdr.ts_ns;
 	if (!conn->tuple.lport)
 		conn->tuple.lport = event->lport;
+	ends_note(engine, conn);
+	if (event->error)
+		return;
 	if (is_fin && conn->fin_retrans < UINT16_MAX)
 		conn->fin_retrans++;
-	ends_note(engine, conn);
 	if (conn->story)
 		story_retransmit(conn->story, event);
 }
 
 void life_on_numbers(struct engine *engine, const struct ev_numbers *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 
-	if (!conn || !conn->story || conn->phase != CONN_LIVE)
+	if (!conn || !conn->story)
 		return;
 	story_numbers(conn->story, event, conn->role);
 	ends_note(engine, conn);
@@ -314,9 +328,9 @@ void life_on_numbers(struct engine *engine, const struct ev_numbers *event)
 
 void life_on_reader(struct engine *engine, const struct ev_reader *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 
-	if (!conn || conn->phase != CONN_LIVE)
+	if (!conn)
 		return;
 	conn->seen_ns = event->hdr.ts_ns;
 	life_take_owner(conn, &event->owner, OWNER_READ);
@@ -324,7 +338,7 @@ void life_on_reader(struct engine *engine, const struct ev_reader *event)
 
 void life_on_flags(struct engine *engine, const struct ev_flags *event)
 {
-	struct conn *conn = engine_find(engine, event->hdr.sock);
+	struct conn *conn = find_live(engine, &event->hdr);
 
 	if (conn && conn->story)
 		story_flags(conn->story, event);

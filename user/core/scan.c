@@ -82,6 +82,10 @@ void scan_found(struct engine *engine, const struct ev_found *event)
 		return;
 	}
 	conn = engine_find(engine, event->hdr.sock);
+	if (conn && !life_is_same_socket(conn, &event->hdr)) {
+		engine_give_up(engine, conn);
+		conn = NULL;
+	}
 	if (!conn) {
 		add_found(engine, event);
 		return;
@@ -135,6 +139,8 @@ void scan_holder(struct engine *engine, const struct ev_holder *event)
 	struct extra *extra = conn && conn->phase == CONN_LIVE ? extra_of(engine, conn) : NULL;
 
 	engine->holders_scan = engine->scan;
+	if (conn && !life_is_same_socket(conn, &event->hdr))
+		return;
 	if (extra)
 		extra_hold(extra, event, engine->scan);
 	else if (!conn)
