@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "sources/ahead.h"
+#include "random.h"
 
 #define RING 4096UL
 #define AHEAD 8
@@ -24,15 +25,6 @@
 static char *ring; /* RING bytes twice; no memory before and behind them */
 static unsigned long producer;
 static struct ahead ahead;
-static uint64_t random_state;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 static int map_ring(void **ctx)
 {

@@ -4,20 +4,11 @@
  * reports what one reports that is told nothing. When it wants to be told at all.
  */
 #include "lives.h"
+#include "random.h"
 
 #define SOCKS 16
 #define EVENTS 200
 #define MANY 20000
-
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 static void start(struct bench *b, bool story)
 {

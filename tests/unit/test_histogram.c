@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/histogram.h"
+#include "random.h"
 
 #define SAMPLES 5000
 #define ERROR_MOST 0.016
@@ -140,22 +141,13 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static uint64_t next_random(uint64_t *random)
-{
-	*random ^= *random << 13;
-	*random ^= *random >> 7;
-	*random ^= *random << 17;
-	return *random;
-}
-
 /* Every thousandth of values of every magnitude, beside the sorted list. */
 static void test_quantiles(void **state)
 {
 	static uint64_t values[SAMPLES];
-	uint64_t random = 88172645463325252ULL;
 
 	for (unsigned int i = 0; i < SAMPLES; i++) {
-		values[i] = next_random(&random) >> (next_random(&random) & 63);
+		values[i] = next_random() >> (next_random() & 63);
 		histogram_add(&one, values[i]);
 	}
 	qsort(values, SAMPLES, sizeof(values[0]), by_value);
@@ -172,13 +164,12 @@ static void test_quantiles(void **state)
 static void test_merge(void **state)
 {
 	static struct histogram all;
-	uint64_t random = 1;
 
 	histogram_clear(&all);
 	histogram_merge(&one, &two);
 	assert_int_equal(one.count, 0);
 	for (unsigned int i = 0; i < SAMPLES; i++) {
-		uint64_t value = next_random(&random) >> 20;
+		uint64_t value = next_random() >> 20;
 
 		histogram_add(i % 3 ? &one : &two, value);
 		histogram_add(&all, value);

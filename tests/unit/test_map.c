@@ -9,19 +9,10 @@
 #include <cmocka.h>
 
 #include "base/map.h"
+#include "random.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define MODEL_KEYS 4096
-
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 /* The inverse of MurmurHash3's finaliser: keys for a place of one's own choice. */
 static uint64_t unmix(uint64_t hash)
