@@ -220,6 +220,12 @@ static __always_inline __u64 sock_cookie(const struct sock *sk)
 	return old_sock_cookie(sk);
 }
 
+/* Of a minisock, or what may be one. Where the hooks draw their own it has none that fits. */
+static __always_inline __u64 minisock_cookie(const struct sock_common *common)
+{
+	return kernel_has_sock_cookie() ? (__u64)BPF_CORE_READ(common, skc_cookie.counter) : 0;
+}
+
 static __always_inline __u64 draw_cookie(const struct sock *sk)
 {
 	if (kernel_has_sock_cookie())

@@ -132,4 +132,30 @@ static __always_inline void owner_from_birth(const struct sock *sk, struct ev_so
 	owner_from_listener(bpf_map_lookup_elem(&listeners, &key), sock, owner);
 }
 
+/* A child of Fast Open waits in SYN_RECV, while others come into the world. */
+static __always_inline void note_waiting_child(const struct sock *sk, __u64 parent)
+{
+	struct owner_note *listener = bpf_map_lookup_elem(&listeners, &parent);
+	struct sock_note *note = make_note(sk);
+
+	if (!note)
+		return;
+	note->syn_recv_ns = bpf_ktime_get_ns();
+	if (listener)
+		note->listener = *listener;
+}
+
+static __always_inline void note_child(const struct sock *sk)
+{
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+	__u64 parent;
+
+	if (!tp)
+		return;
+	parent = listener_of_newborn(tp);
+	keep_newborn(sk, parent);
+	if (takes_fast_open(parent))
+		note_waiting_child(sk, parent);
+}
+
 #endif

@@ -43,4 +43,35 @@ static __always_inline bool make_reader_known(const struct sock *sk)
 	return true;
 }
 
+/* False where there was no room. */
+static __always_inline bool send_reader(const struct sock *sk)
+{
+	struct ev_reader *reader = reserve_event(sizeof(*reader));
+
+	if (!reader)
+		return false;
+	fill_hdr(&reader->hdr, EV_READER, sizeof(*reader), sk, sock_cookie(sk));
+	reader->owner.uid = sk->sk_uid.val;
+	__builtin_memset(reader->owner.comm, 0, EV_COMM_LEN);
+	current_process(&reader->owner.pid, reader->owner.comm);
+	submit_event(reader);
+	return true;
+}
+
+/* Of what the filter wants there is a note. What is told goes with later events too. */
+static __always_inline void on_read_without_note(const struct sock *sk)
+{
+	struct sock_note *note;
+
+	if (filter.active || reader_is_known(sk) || !current_is_caller(sk))
+		return;
+	if (send_reader(sk) && make_reader_known(sk))
+		return;
+	note = make_note(sk);
+	if (!note)
+		return;
+	current_process(&note->user.pid, note->user.comm);
+	note->user_source = OWNER_READ;
+}
+
 #endif

@@ -37,7 +37,7 @@ static __always_inline void fill_found_minisock(const struct inet_timewait_sock 
 	const struct net *net = common->skc_net.net;
 
 	__builtin_memset(&found, 0, sizeof(found));
-	fill_hdr(&found.hdr, EV_FOUND, sizeof(found), tw, common->skc_cookie.counter);
+	fill_hdr(&found.hdr, EV_FOUND, sizeof(found), tw, minisock_cookie(common));
 	found.sock.new_state = tw->tw_substate;
 	fill_addresses(&found.tuple, common);
 	found.tuple.netns_cookie = netns_cookie(net);

@@ -64,7 +64,7 @@ static __always_inline void send_minisock_timer(void *ctx, const struct timer_li
 	if (!event)
 		return;
 	fill_hdr(&event->hdr, EV_MINISOCK_TIMER, sizeof(*event), tw,
-		 (__u64)BPF_CORE_READ(tw, __tw_common.skc_cookie.counter));
+		 minisock_cookie(&tw->__tw_common));
 	event->substate = BPF_CORE_READ(tw, tw_substate);
 	*(volatile __u64 *)&event->time_wait_ns = (__u64)ctx; /* through memory, as put_identity */
 	event->pid = pid_of_caller(*(volatile __u64 *)&event->time_wait_ns);

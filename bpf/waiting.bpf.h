@@ -153,7 +153,7 @@ static __always_inline void fill_waiting_minisock(struct ev_waiting *waiting,
 {
 	__builtin_memset(waiting, 0, sizeof(*waiting));
 	fill_hdr(&waiting->hdr, EV_WAITING, sizeof(*waiting), tw,
-		 tw->__tw_common.skc_cookie.counter);
+		 minisock_cookie(&tw->__tw_common));
 	waiting->state = tw->tw_substate;
 	waiting->is_minisock = 1;
 	waiting->timer = TIMER_MINISOCK;

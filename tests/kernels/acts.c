@@ -67,6 +67,16 @@ static struct pair connected(int listening, int port)
 	return pair;
 }
 
+/* As ss and others do: from here on the kernel has a cookie for it. */
+static void ask_cookie(int fd)
+{
+	unsigned long long cookie;
+	socklen_t size = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size))
+		die("SO_COOKIE");
+}
+
 static void wait_for_end(int fd)
 {
 	char byte;
@@ -90,6 +100,8 @@ static void reset(int port)
 	struct pair pair = connected(listener(port), port);
 	struct linger linger = { .l_onoff = 1 };
 
+	ask_cookie(pair.client);
+	ask_cookie(pair.server);
 	setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(pair.client);
 	wait_for_end(pair.server);
@@ -114,6 +126,7 @@ static void time_wait(int port)
 {
 	struct pair pair = connected(listener(port), port);
 
+	ask_cookie(pair.client);
 	close(pair.client);
 	wait_for_end(pair.server);
 	close(pair.server);
@@ -124,6 +137,7 @@ static void close_wait(int port, unsigned int seconds)
 {
 	struct pair pair = connected(listener(port), port);
 
+	ask_cookie(pair.client);
 	close(pair.client);
 	wait_for_end(pair.server);
 	sleep(seconds);

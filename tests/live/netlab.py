@@ -186,6 +186,10 @@ class Namespace:
         """Loses what leaves from here and matches: TCP believes it sent, and no device gets it."""
         return Rule(self, f"egress device {DEVICE}", 0, match, "fwd to lo", family="netdev")
 
+    def refuse(self, match):
+        """Refuses to send what matches: TCP is told that it did not leave."""
+        return Rule(self, "output", 0, match, "drop")
+
     def reject(self, match, icmp, protocol="icmp"):
         """Answers what arrives here and matches with this ICMP error."""
         return Rule(self, "input", 0, match, f"reject with {protocol} type {icmp}")

@@ -183,6 +183,27 @@ def fin_retransmitted(lab):
 
 
 @scenario
+def fin_refused_here(lab):
+    """What this host's own firewall keeps back was not sent again."""
+    pair = lab.pair()
+    pair.say(1)
+    fins = lab.s.count(FIN)
+    drop = lab.s.drop(FIN)
+    pair.client.close()
+    drop.wait_count(1)
+    refused = lab.c.refuse(FIN)
+    refused.wait_count(2)
+    refused.lift()
+    drop.wait_count(2)
+    drop.lift()
+    read_end(pair.server)
+    again = fins.count() - 1
+    pair.server.close()
+    lab.closed_by_client(pair, client={"fin_retrans": again, "retrans": AtLeast(again + 2),
+                                       "times": {"FIN_WAIT1": Range(0.1, 8)}})
+
+
+@scenario
 def netns_delete(lab):
     """`ip netns del` takes the name only; what remains goes with the namespace itself."""
     pair = lab.pair()

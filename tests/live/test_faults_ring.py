@@ -3,10 +3,8 @@
 More happens than connlife can take: a ring that is far too small, a tracer that is
 stopped for seconds. What was lost is counted to the event, and nothing is told wrong for it.
 """
-import contextlib
 import itertools
 import os
-import signal
 import time
 
 import pytest
@@ -17,7 +15,7 @@ from losses import (  # noqa: F401: one is a fixture
     status, wait_repaired)
 from netlab import SYN, eventually, reset_close
 from stage import close_client_first
-from tracer import finished
+from tracer import finished, stopped
 
 SMALL_RING = 4096
 STORM = 1500
@@ -107,21 +105,6 @@ def test_small_ring_without_the_reset(lab, trace):
 
 
 # ---- stopped for some time ----
-
-
-@contextlib.contextmanager
-def stopped(tracer):
-    os.kill(tracer.pid, signal.SIGSTOP)
-    eventually(lambda: process_state(tracer.pid) == "T", "it is stopped")
-    try:
-        yield
-    finally:
-        os.kill(tracer.pid, signal.SIGCONT)
-
-
-def process_state(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
 
 
 def test_stopped(lab, booked):

@@ -5,9 +5,10 @@ import resource
 import socket
 
 from actor import cookie_of
-from netlab import SERVER4
+from losses import status
+from netlab import SERVER4, eventually, reset_close
 from stage import PORT, own_comm
-from tracer import finished
+from tracer import finished, stopped
 
 EACH = 1500
 READER_SLOTS = 65536
@@ -88,3 +89,30 @@ def test_two_of_one_slot(lab, trace):
     assert owners == {("server", PORT, ports[0]): (worker.pid, worker.name, "read"),
                       ("server", PORT, ports[1]): (worker.pid, worker.name, "close"),
                       ("client", ports[0], PORT): own, ("client", ports[1], PORT): own}
+
+
+def test_reader_in_a_full_ring(lab, trace):
+    """Its only read finds no room in the ring: who read is told by what comes later."""
+    tracer = trace("full", "life", "--json", "--ring-size", "4096")
+    parent = lab.actor("parent")
+    parent.listen(key="listener", address=SERVER4, port=PORT, backlog=256)
+    worker = lab.also_end(parent.fork("worker"))
+    with lab.c.entered():
+        client = socket.create_connection((SERVER4, PORT), timeout=8)
+    worker.accept(listener="listener", key="first")
+    with stopped(tracer):
+        with lab.c.entered():
+            fill = [socket.create_connection((SERVER4, PORT), timeout=8) for _one in range(64)]
+        client.sendall(b"u")
+        worker.read(key="first", count=1)
+    eventually(lambda: status(tracer)[2] != "0", "the loss is told")
+    port = client.getsockname()[1]
+    reset_close(client)
+    eventually(lambda: any(one["rport"] == port for one in tracer.records()), "its record")
+    for one in fill:
+        one.close()
+    finished(tracer)
+    [record] = [one for one in tracer.records()
+                if one["role"] == "server" and one["rport"] == port]
+    assert (record["closed"], record["pid"], record["comm"], record["pid_source"]) == (
+        "rst_received", worker.pid, worker.name, "read"), record

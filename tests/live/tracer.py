@@ -122,6 +122,22 @@ class Tracer:
         return [json.loads(line) for line in fresh.splitlines()]
 
 
+@contextlib.contextmanager
+def stopped(tracer):
+    """It gets no time meanwhile; the kernel goes on."""
+    os.kill(tracer.pid, signal.SIGSTOP)
+    eventually(lambda: process_state(tracer.pid) == "T", "it is stopped")
+    try:
+        yield
+    finally:
+        os.kill(tracer.pid, signal.SIGCONT)
+
+
+def process_state(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
 def finished(*tracers):
     """Stops them all; every one must end with 0."""
     for tracer in tracers:

@@ -18,6 +18,7 @@ static const struct live_program purposes[] = {
 	{ "tcp_send_reset_plain", "resets that this host sends", 0, true },
 	{ "tcp_receive_reset", "resets that come in", 0, true },
 	{ "tcp_retransmit_skb", "repeated SYN and FIN", 0, true },
+	{ "tcp_retransmit_skb_plain", "repeated SYN and FIN", 0, true },
 	{ "tcp_retransmit_synack", "repeated SYN+ACK, half-open requests", 0, true },
 	{ "tcp_rcv_space_adjust", "the owner of an accepted socket, by its first read", 0, true },
 	{ "minisock_timer_start", "--whole: how TIME_WAIT ends", 0, false },

@@ -49,6 +49,7 @@ int variants_find(struct variants *variants, const char *btf_path)
 		return -errno;
 	*variants = (struct variants){
 		.reset_reason = arguments_of(btf, "btf_trace_tcp_send_reset") >= 3,
+		.retransmit_error = arguments_of(btf, "btf_trace_tcp_retransmit_skb") >= 3,
 		.sock_storage = has_helper(btf, "BPF_FUNC_sock_from_file"),
 		.sock_cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
 		.netns_cookie = has_helper(btf, "BPF_FUNC_sys_bpf"),
@@ -70,6 +71,8 @@ bool variants_fit(const struct variants *variants, const char *program)
 	} conditions[] = {
 		{ "tcp_send_reset", variants->reset_reason },
 		{ "tcp_send_reset_plain", !variants->reset_reason },
+		{ "tcp_retransmit_skb", variants->retransmit_error },
+		{ "tcp_retransmit_skb_plain", !variants->retransmit_error },
 		{ "nested_set_state", variants->skips_nested },
 		{ "scan_files", variants->sock_storage },
 		{ "scan_files_plain", !variants->sock_storage },

@@ -14,6 +14,7 @@ struct connlife_bpf;
 
 struct variants {
 	bool reset_reason; /* tcp_send_reset gives it */
+	bool retransmit_error; /* tcp_retransmit_skb gives it, and tells of failures too */
 	bool sock_storage; /* notes lie with the socket */
 	bool sock_cookie;
 	bool netns_cookie;

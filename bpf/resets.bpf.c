@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resets, and what of a handshake or a release had to be sent again. What data
+ * had to is in the socket's own counters.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include "event.h"
+#include "filter.h"
+#include "parse.h"
+#include "emit.bpf.h"
+#include "compat.bpf.h"
+#include "sock.bpf.h"
+#include "owner.bpf.h"
+#include "wanted.bpf.h"
+#include "segment.bpf.h"
+#include "story.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+static __always_inline void send_reset(enum ev_kind kind, const struct sock *sk, __u8 state,
+				       int reason, bool is_reply)
+{
+	struct ev_reset *reset = reserve_event(sizeof(*reset));
+
+	if (!reset)
+		return;
+	fill_hdr(&reset->hdr, kind, sizeof(*reset), sk, minisock_cookie(&sk->__sk_common));
+	reset->reason = reason;
+	reset->state = state;
+	reset->is_reply = is_reply;
+	reset->pad[0] = 0;
+	reset->pad[1] = 0;
+	submit_event(reset);
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(tcp_receive_reset, const struct sock *sk)
+{
+	if (sk->sk_protocol == IPPROTO_TCP && was_wanted(note_of(sk)))
+		send_reset(EV_RESET_RECEIVED, sk, sk->__sk_common.skc_state, -1, false);
+	return 0;
+}
+
+/*
+ * sk is NULL for a closed port, skb is NULL for a reset of our own accord; sk
+ * may be a minisock, of which only struct sock_common may be read. On some
+ * kernels the verifier believes both to be set, so read by probe only.
+ */
+static __always_inline int on_send_reset(const struct sock *sk, const struct sk_buff *skb,
+					 int reason)
+{
+	__u8 state = sk ? BPF_CORE_READ(sk, __sk_common.skc_state) : ST_LISTEN;
+
+	if (state == ST_LISTEN || state == ST_NEW_SYN_RECV) {
+		send_refused(sk, skb, reason);
+		return 0;
+	}
+	if (state == ST_TIME_WAIT) {
+		if (!watch_minisocks)
+			return 0;
+	} else if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !was_wanted(note_of(sk))) {
+		return 0;
+	}
+	send_reset(EV_RESET_SENT, sk, state, reason, skb != NULL);
+	return 0;
+}
+
+/* Since 6.10 with the reason; before, without. The loader is told which one fits. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(tcp_send_reset_plain, const struct sock *sk, const struct sk_buff *skb)
+{
+	return on_send_reset(sk, skb, -1);
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb, const int reason)
+{
+	return on_send_reset(sk, skb, reason);
+}
+
+static __always_inline int on_retransmit(const struct sock *sk, const struct sk_buff *skb,
+					 int error)
+{
+	const struct tcp_sock *tp;
+	struct ev_retransmit *again;
+	__u8 tcp_flags = skb_tcp_flags(skb);
+
+	if (!(tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN)) || !was_wanted(note_of(sk)))
+		return 0;
+	tp = bpf_skc_to_tcp_sock((void *)sk);
+	if (!tp)
+		return 0;
+	again = reserve_event(sizeof(*again));
+	if (!again)
+		return 0;
+	fill_hdr(&again->hdr, EV_RETRANSMIT, sizeof(*again), sk, sock_cookie(sk));
+	bpf_core_read(&again->seq, sizeof(again->seq), &((struct tcp_skb_cb *)skb->cb)->seq);
+	bpf_core_read(&again->end_seq, sizeof(again->end_seq),
+		      &((struct tcp_skb_cb *)skb->cb)->end_seq);
+	again->tcp_flags = tcp_flags;
+	again->state = sk->__sk_common.skc_state;
+	again->lport = sock_lport(sk, tp, again->state);
+	again->error = error;
+	submit_event(again);
+	return 0;
+}
+
+/* Up to 6.12 (which one of both fits, the loader is told) only what left is told. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_retransmit_skb_plain, const struct sock *sk, const struct sk_buff *skb)
+{
+	return on_retransmit(sk, skb, 0);
+}
+
+/* Since then also what did not leave this host, with why. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_retransmit_skb, const struct sock *sk, const struct sk_buff *skb, const int err)
+{
+	return on_retransmit(sk, skb, err);
+}
+
+/* sk is the listener; all that is known of the connection stands in the request. */
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
+{
+	const struct tcp_request_sock *treq = (const void *)req;
+	struct ev_synack_retransmit *again;
+	const struct net *net;
+
+	again = reserve_event(sizeof(*again));
+	if (!again)
+		return 0;
+	/* a cookie drawn here becomes the child's */
+	fill_hdr(&again->hdr, EV_SYNACK_RETRANSMIT, sizeof(*again), req, draw_request_cookie(req));
+	fill_addresses(&again->tuple, &req->__req_common);
+	net = sk->__sk_common.skc_net.net;
+	again->tuple.netns_cookie = netns_cookie(net);
+	again->tuple.netns_inum = net->ns.inum;
+	again->tuple.cgroup_id = sock_cgroup_id(sk);
+	again->tuple.lport = req->__req_common.skc_num;
+	again->tuple.rport = bpf_ntohs(req->__req_common.skc_dport);
+	__builtin_memset(again->tuple.pad, 0, sizeof(again->tuple.pad));
+	again->first_synack_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
+	again->isn_local = BPF_CORE_READ(treq, snt_isn);
+	again->isn_remote = BPF_CORE_READ(treq, rcv_isn);
+	if (filter_tuple(&filter, &again->tuple) == FILTER_NO && filter.active)
+		discard_event(again);
+	else
+		submit_event(again);
+	return 0;
+}
