@@ -62,7 +62,7 @@ struct live {
 	struct map cgroups_told;
 	uint64_t last_cgroup;
 	uint64_t lost_told[LOST_MAX];
-	uint64_t next_repair_ns, next_audit_ns;
+	uint64_t next_repair_ns, next_audit_ns, next_round_ns;
 	int64_t clock_offset_ns;
 	int wake_fd;
 	bool looked_ahead, clock_told, scanned, repair_due, holders_due, was_busy;
@@ -290,6 +290,15 @@ static void start_to_look_ahead(struct live *live)
 	live->ahead.producer = live->ringpos.producer;
 }
 
+/* While nothing happens once a second is enough. False: there is no keeper any more. */
+static bool keeper_went_round(struct live *live, uint64_t now)
+{
+	if (!live->was_busy && now < live->next_round_ns)
+		return true;
+	live->next_round_ns = now + SEC;
+	return ask(KEEPER_ROUND) != -EPIPE;
+}
+
 uint64_t live_poll(struct live *live, event_taker take, event_taker expect, void *ctx)
 {
 	uint64_t now;
@@ -311,7 +320,7 @@ uint64_t live_poll(struct live *live, event_taker take, event_taker expect, void
 		return 0;
 	}
 	live->was_busy = got > 0;
-	if (ask(KEEPER_ROUND) == -EPIPE) {
+	if (!keeper_went_round(live, now)) {
 		log_line("its privileged part, connlife-keeper, was ended by somebody else");
 		return 0;
 	}
