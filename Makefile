@@ -76,6 +76,7 @@ KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_OBJS := $(PURE:user/%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/options.o
 FUZZ_RUNS ?= 10000000
+FUZZ_SECONDS ?= 0
 SKEL := $(BUILD)/connlife.skel.h
 
 all: $(BUILD)/connlife
@@ -87,7 +88,7 @@ help:
 	@echo "sudo make test   install what is missing, build, run all tests"
 	@echo "sudo make test-kernels   boots Debian's kernels from 5.10 on in QEMU and looks there"
 	@echo "make unit        the tests that need neither root nor a kernel"
-	@echo "make fuzz        libFuzzer on every reader and writer (FUZZ_RUNS=$(FUZZ_RUNS), FUZZ='parse json')"
+	@echo "make fuzz        libFuzzer on every reader and writer (FUZZ_RUNS=$(FUZZ_RUNS), FUZZ_SECONDS, FUZZ='parse json')"
 	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
 	@echo "make check       the direction of includes and the format of the code"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
@@ -211,10 +212,13 @@ $(BUILD)/tests/bench/parts: $(PARTS_OBJS) $(PURE_OBJS)
 unit: $(UNIT_TESTS)
 	@for test in $(abspath $(UNIT_TESTS)); do $$test || exit 1; done
 
-# What is found lies in BUILD/corpus, and what breaks something too.
+# What is found lies in BUILD/corpus, and what breaks something too. With -j several at a time.
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
-	@for target in $(FUZZ); do tests/fuzz/run $(BUILD) $$target -runs=$(FUZZ_RUNS) || exit 1; done
+fuzz: $(FUZZ:%=fuzz-%)
+
+.PHONY: $(FUZZ:%=fuzz-%)
+$(FUZZ:%=fuzz-%): fuzz-%: $(BUILD)/tests/fuzz/fuzz_%
+	@tests/fuzz/run $(BUILD) $* -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_SECONDS)
 
 # As root: what is missing is installed first, then make starts over with it in place.
 setup:
