@@ -26,7 +26,7 @@ void __wrap_argp_error(const struct argp_state *state, const char *format, ...);
 void __wrap_argp_state_help(const struct argp_state *state, FILE *stream, unsigned int flags);
 
 static jmp_buf refused;
-static bool is_parsing;
+static _Thread_local bool is_parsing; /* libFuzzer's own threads allocate too */
 static const volatile void *held[HELD_MAX];
 static unsigned int held_len;
 
