@@ -92,6 +92,7 @@ help:
 	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
 	@echo "make check       the direction of includes and the format of the code"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
+	@echo "sudo make soak   three tracers under a mixed load, their memory and descriptors (SOAK_MINUTES=30)"
 	@echo "make bench-parts what engine and writers cost alone, without root (ARGS='--check --json FILE')"
 	@echo "make budgets     counts the instructions of the pure parts (ARGS=--update: the new budgets)"
 	@echo "make deb         a Debian package, in $(BUILD)/deb"
@@ -259,6 +260,13 @@ bench:
 	@$(MAKE) --no-print-directory all $(BUILD)/load
 	@tests/bench/bench $(BUILD)/connlife $(BUILD)/load $(ARGS)
 
+# Bounded, and no part of `make test`: does what the tracers take stay what it was?
+SOAK_MINUTES ?= 30
+soak:
+	@tools/setup build demo
+	@$(MAKE) --no-print-directory all $(BUILD)/load
+	@CONNLIFE=$(BUILD)/connlife tests/soak $(SOAK_MINUTES)
+
 # Without root or a kernel: engine, writers and memory, as ratios to copying and looking up.
 bench-parts: $(BUILD)/tests/bench/parts
 	@$(BUILD)/tests/bench/parts $(ARGS)
@@ -319,5 +327,5 @@ clean:
 -include $(shell find $(BUILD) -path $(BUILD)/arm64 -prune -o -name '*.d' -print 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench bench-parts budgets install uninstall deb test-deb test-arm64 completion clean FORCE
+.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench soak bench-parts budgets install uninstall deb test-deb test-arm64 completion clean FORCE
 .DELETE_ON_ERROR:

@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import resource
-import select
 import shutil
 import socket
 import subprocess
@@ -29,7 +28,10 @@ from test_command_line import is_loaded, programs_of
 from test_packets import says
 from tracer import fd_infos, finished
 
-SOCKETS = 20_000  # that are there before connlife
+SOCKETS = 100_000  # that are there before connlife
+HELD = 5_000  # connections, by one process
+HELD_S = 120  # longest without an order
+ROOM = "64M"  # for all that their ends tell, if the tracer gets no time meanwhile
 SECOND_NS = 10 ** 9
 
 
@@ -265,53 +267,81 @@ def raise_file_limit(wanted):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve_many(listener, number):
-    """In a process of its own: accepts them all, and closes each that its client has closed."""
-    waiting = select.epoll()
-    ends = {}
-    for _ in range(number):
-        server, _peer = listener.accept()
-        ends[server.fileno()] = server
-        waiting.register(server, select.EPOLLIN)
-    while ends:
-        for fd, _event in waiting.poll(20):
-            ends.pop(fd).close()
+def hold_many(address, number, orders):
+    """In a process of its own: holds both ends of so many, and ends as many as it is told."""
+    with socket.create_server((address, PORT)) as listener:
+        pairs = [(socket.create_connection((address, PORT)), listener.accept()[0])
+                 for _ in range(number)]
+    orders.send(number)
+    while pairs and orders.poll(HELD_S):
+        ended = []
+        for _ in range(orders.recv()):
+            client, server = pairs.pop()
+            ended.append((address, client.getsockname()[1]))
+            client.close()
+            read_fin(server)
+            server.close()
+        orders.send(ended)
 
 
-class Many:
-    """Connections within one namespace; their servers close when their clients do."""
+class Holder:
+    """Connections within one namespace; a process may have no more open than its limit."""
 
-    def __init__(self, side, number):
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        raise_file_limit(number + 500)
-        try:
-            with side.entered(), socket.create_server(("127.0.0.1", PORT),
-                                                      backlog=4096) as listener:
-                self._process = multiprocessing.get_context("fork").Process(
-                    target=serve_many, args=(listener, number), daemon=True)
-                self._process.start()
-                self.open = [socket.create_connection(("127.0.0.1", PORT))
-                             for _ in range(number)]
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    def __init__(self, side, address, number):
+        fork = multiprocessing.get_context("fork")
+        self.left = number
+        self._orders, theirs = fork.Pipe()
+        self._process = fork.Process(target=hold_many, args=(address, number, theirs), daemon=True)
+        with side.entered():
+            self._process.start()
+        theirs.close()
+
+    def wait_open(self):
+        assert self._orders.recv() == self.left
 
     def close(self, number):
-        """Ends so many, and says of which ports."""
-        ports = set()
-        for _ in range(number):
-            with self.open.pop() as client:
-                ports.add(client.getsockname()[1])
-        return ports
-
-    def wait(self):
-        """Until the servers have closed too."""
-        self._process.join(20)
-        assert self._process.exitcode == 0
+        """Ends so many, and says of which server's addresses and client's ports."""
+        self.left -= number
+        self._orders.send(number)
+        return set(self._orders.recv())
 
     def end(self):
         self._process.kill()
         self._process.join()
-        self.close(len(self.open))
+        self._orders.close()
+
+
+class Many:
+    """Connections within one namespace, held by some processes."""
+
+    def __init__(self, side, number):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise_file_limit(2 * HELD + 500)
+        self._holders = []
+        try:
+            for nth in range(number // HELD):
+                self._holders.append(Holder(side, f"127.0.1.{1 + nth}", HELD))
+            for holder in self._holders:
+                holder.wait_open()
+        except BaseException:
+            self.end()
+            raise
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    def left(self):
+        return sum(holder.left for holder in self._holders)
+
+    def close_one(self):
+        """Of whom most is left."""
+        return max(self._holders, key=lambda holder: holder.left).close(1)
+
+    def close_rest(self):
+        return set().union(*(holder.close(holder.left) for holder in self._holders))
+
+    def end(self):
+        for holder in self._holders:
+            holder.end()
 
 
 def test_many_before(lab, trace):
@@ -320,20 +350,20 @@ def test_many_before(lab, trace):
     amid, ready = set(), threading.Event()
 
     def close_some():
-        while len(many.open) > SOCKETS // 4 and not ready.is_set():
-            amid.update(many.close(1))
+        while many.left() > SOCKETS // 4 and not ready.is_set():
+            amid.update(many.close_one())
             time.sleep(0.0002)
 
     closing = threading.Thread(target=close_some)
     try:
         eventually(lambda: len(lab.c.sockets("established")) == SOCKETS, "all are there")
-        tracer = trace("many", "life", "--json", "--netns", lab.c.name, ready=False)
+        tracer = trace("many", "life", "--json", "--ring-size", ROOM, "--netns", lab.c.name,
+                       ready=False)
         closing.start()
         tracer.wait_ready()
         ready.set()
         closing.join()
-        late = many.close(len(many.open))
-        many.wait()
+        late = many.close_rest()
     finally:
         ready.set()
         many.end()
@@ -344,11 +374,13 @@ def test_many_before(lab, trace):
 
 def check_many(tracer, amid, late):
     records = tracer.records()
-    clients = collections.Counter(one["lport"] for one in records if one["rport"] == PORT)
-    servers = collections.Counter(one["rport"] for one in records if one["lport"] == PORT)
-    for ports in (clients, servers):
-        assert set(ports.values()) == {1}
-        assert late <= ports.keys() <= late | amid
+    clients = collections.Counter((one["raddr"], one["lport"]) for one in records
+                                  if one["rport"] == PORT)
+    servers = collections.Counter((one["laddr"], one["rport"]) for one in records
+                                  if one["lport"] == PORT)
+    for ends in (clients, servers):
+        assert set(ends.values()) == {1}
+        assert late <= ends.keys() <= late | amid
     assert len(records) == len(clients) + len(servers) > 2 * len(late), "some closed amid the scan"
     odd = [one for one in records if (one["opened"], one["incomplete_because"], one["start"]) != (
         "preexisting", ["preexisting"], None) or one["closed"] != "fin"]

@@ -19,7 +19,7 @@ from tracer import finished, stopped
 
 SMALL_RING = 4096
 STORM = 1500
-STOPPED_S = float(os.environ.get("CONNLIFE_STOPPED_S", "5"))
+STOPPED_S = float(os.environ.get("CONNLIFE_STOPPED_S", "30"))
 
 
 # ---- a ring that is too small ----
