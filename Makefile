@@ -74,7 +74,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJS := $(PURE:user/%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/options.o
+FUZZ_OBJS := $(PURE:user/%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/options.o $(BUILD)/fuzz/values.o
 FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 SKEL := $(BUILD)/connlife.skel.h

@@ -2,16 +2,14 @@
 #include "options.h"
 
 #include <argp.h>
-#include <arpa/inet.h>
-#include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 #include "core/engine.h"
+#include "values.h"
 
 #ifndef CONNLIFE_VERSION
 #define CONNLIFE_VERSION "unknown"
@@ -24,8 +22,6 @@
 #define RING_SHARE 512 /* of the memory */
 /* All 262,144 TIME_WAITs of a host (tcp_max_tw_buckets) may expire in one slot of the timer wheel. */
 #define RING_BYTES_WHOLE (32U << 20)
-#define RING_BYTES_MIN 4096U
-#define RING_BYTES_MAX (1U << 30)
 #define CONNECTIONS_MAX 100000000U
 
 const char *argp_program_version = "connlife " CONNLIFE_VERSION;
@@ -128,80 +124,6 @@ static const struct argp_option known[] = {
 	{ 0 },
 };
 
-static unsigned long number(struct argp_state *state, const char *what, const char *text,
-			    unsigned long min, unsigned long max)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
-		argp_error(state, "%s: '%s' is not a number from %lu to %lu", what, text, min, max);
-	return value;
-}
-
-/* With K, M or G behind it. */
-static uint32_t ring_size(struct argp_state *state, const char *text)
-{
-	char digits[16] = "";
-	size_t len = strcspn(text, "kKmMgG");
-	unsigned int shift = 0;
-	unsigned long bytes;
-
-	if (text[len] && !text[len + 1] && len < sizeof(digits)) {
-		shift = strchr("kK", text[len]) ? 10 : strchr("mM", text[len]) ? 20 : 30;
-		memcpy(digits, text, len);
-		text = digits;
-	}
-	bytes = number(state, "--ring-size", text, 1, RING_BYTES_MAX) << shift;
-	if (bytes < RING_BYTES_MIN || bytes > RING_BYTES_MAX || bytes & (bytes - 1) ||
-	    bytes % (unsigned long)sysconf(_SC_PAGESIZE))
-		argp_error(state, "--ring-size: %lu is not a power of two from %u to %u", bytes,
-			   RING_BYTES_MIN, RING_BYTES_MAX);
-	return (uint32_t)bytes;
-}
-
-static void add_ports(struct argp_state *state, const char *what, const char *text, __u8 *ports)
-{
-	do {
-		char one[16];
-		size_t len = strcspn(text, ",");
-		unsigned long port;
-
-		if (len >= sizeof(one))
-			len = sizeof(one) - 1; /* too long for a port whatever follows */
-		memcpy(one, text, len);
-		one[len] = '\0';
-		port = number(state, what, one, 1, 65535);
-		ports[port >> 3] |= (__u8)(1U << (port & 7));
-		text += strcspn(text, ",");
-	} while (*text++);
-}
-
-static void add_net(struct argp_state *state, struct filter *filter, const char *text)
-{
-	struct filter_net *net = &filter->nets[filter->nets_len];
-	const char *slash = strchr(text, '/');
-	bool is_v4 = !strchr(text, ':');
-	size_t len = slash ? (size_t)(slash - text) : strlen(text);
-	char address[INET6_ADDRSTRLEN] = "";
-
-	if (filter->nets_len == FILTER_NETS_MAX)
-		argp_error(state, "-a: at most %d networks", FILTER_NETS_MAX);
-	if (len < sizeof(address))
-		memcpy(address, text, len);
-	memcpy(net->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-	if (inet_pton(is_v4 ? AF_INET : AF_INET6, address, net->addr + (is_v4 ? 12 : 0)) != 1)
-		argp_error(state, "-a: '%.*s' is not an IPv4 or IPv6 address", (int)len, text);
-	net->bits = 128;
-	if (slash)
-		net->bits =
-			(__u8)(number(state, "-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
-			       (is_v4 ? 96 : 0));
-	filter->nets_len++;
-}
-
 static void set_family(struct argp_state *state, struct filter *filter, __u8 family)
 {
 	if (filter->family && filter->family != family)
@@ -237,15 +159,15 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		filter->pid = (__u32)number(state, "-p", arg, 1, INT_MAX);
+		filter->pid = (__u32)value_number(state, "-p", arg, 1, INT_MAX);
 		break;
 	case 'L':
 		filter->has_lports = 1;
-		add_ports(state, "-L", arg, filter->lports);
+		value_ports(state, "-L", arg, filter->lports);
 		break;
 	case 'D':
 		filter->has_rports = 1;
-		add_ports(state, "-D", arg, filter->rports);
+		value_ports(state, "-D", arg, filter->rports);
 		break;
 	case '4':
 		set_family(state, filter, 4);
@@ -254,7 +176,7 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
 		set_family(state, filter, 6);
 		break;
 	case 'a':
-		add_net(state, filter, arg);
+		value_net(state, filter, arg);
 		break;
 	case KEY_NETNS:
 		options->netns = arg;
@@ -371,27 +293,6 @@ static void add_interface(struct argp_state *state, struct options *options, con
 	options->interfaces[options->interfaces_len++] = name;
 }
 
-/* In seconds; with s, m, h or d behind it. */
-static uint32_t duration(struct argp_state *state, const char *what, const char *text)
-{
-	static const struct {
-		char suffix;
-		uint32_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	size_t len = strspn(text, "0123456789");
-	char digits[16] = "";
-	uint32_t unit = text[len] ? 0 : 1;
-
-	for (unsigned int i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (text[len] == units[i].suffix && !text[len + 1])
-			unit = units[i].seconds;
-	}
-	if (!unit || !len || len >= sizeof(digits))
-		argp_error(state, "%s: '%s' is not a time like 30s, 5m, 2h or 1d", what, text);
-	memcpy(digits, text, len < sizeof(digits) ? len : 0);
-	return (uint32_t)number(state, what, digits, 1, INT_MAX / (unit ? unit : 1)) * unit;
-}
-
 static void add_label(struct argp_state *state, struct options *options, const char *text)
 {
 	if (!strcmp(text, "comm")) {
@@ -400,7 +301,7 @@ static void add_label(struct argp_state *state, struct options *options, const c
 		options->by_cgroup = true;
 	} else if (!strncmp(text, "port=", 5)) {
 		options->by_port = true;
-		add_ports(state, "--by port", text + 5, options->by_ports);
+		value_ports(state, "--by port", text + 5, options->by_ports);
 	} else {
 		argp_error(state, "--by: '%s' is not port=PORTS, comm or cgroup", text);
 	}
@@ -422,19 +323,19 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_OLDER_THAN:
-		options->older_than_s = duration(state, "--older-than", arg);
+		options->older_than_s = value_time(state, "--older-than", arg);
 		return 0;
 	case KEY_WATCH:
 		options->watch = true;
 		return 0;
 	case KEY_INTERVAL:
-		options->interval_s = duration(state, "--interval", arg);
+		options->interval_s = value_time(state, "--interval", arg);
 		return 0;
 	case KEY_TEXTFILE:
 		options->textfile = arg;
 		return 0;
 	case KEY_INTERIM:
-		options->interim_s = duration(state, "--interim", arg);
+		options->interim_s = value_time(state, "--interim", arg);
 		return 0;
 	case KEY_BY:
 		add_label(state, options, arg);
@@ -472,7 +373,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_DURATION:
-		options->duration_s = (uint32_t)number(state, "--duration", arg, 1, INT_MAX);
+		options->duration_s = (uint32_t)value_number(state, "--duration", arg, 1, INT_MAX);
 		return 0;
 	case KEY_READ:
 		options->read_path = arg;
@@ -487,11 +388,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->btf_path = arg;
 		return 0;
 	case KEY_RING_SIZE:
-		options->ring_bytes = ring_size(state, arg);
+		options->ring_bytes = value_ring_size(state, arg);
 		return 0;
 	case KEY_MAX_CONNECTIONS:
 		options->max_connections =
-			(uint32_t)number(state, "--max-connections", arg, 1, CONNECTIONS_MAX);
+			(uint32_t)value_number(state, "--max-connections", arg, 1, CONNECTIONS_MAX);
 		return 0;
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
