@@ -196,6 +196,8 @@ static __always_inline void on_set_state(const struct sock *sk, int old, int new
 {
 	const struct tcp_sock *tp;
 
+	if (goes_untold(old, new))
+		return;
 	/* the same state again is a repeated close(); 262 is MPTCP's own socket, not TCP */
 	if (old == new || sk->sk_protocol != IPPROTO_TCP)
 		return;
@@ -246,12 +248,9 @@ static __always_inline int nested_state_of_task(const struct sock *sk, int old, 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const int new)
 {
-	struct last_step *last;
+	struct last_step *last = this_cpu_step();
 	int is_task = sk->sk_lock.owned == 1;
 
-	if (goes_untold(old, new))
-		return 0;
-	last = this_cpu_step();
 	if (hooks_may_be_preempted() && is_task)
 		return set_state_of_task(sk, old, new);
 	if (!last)
@@ -269,10 +268,6 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, const int old, const in
  * the step if that one did not take it. To hold interrupts meanwhile (kfuncs of
  * 6.14) costs less, but they must be let go inside the program: what waited then
  * interrupts it there, and more is lost.
- *
- * A second program on a tracepoint costs more than the first: the kernel calls one
- * directly, two through a list. Where only ends are told (untold.bpf.h) this one
- * comes at the first step that was missed.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(nested_set_state, const struct sock *sk, const int old, const int new)

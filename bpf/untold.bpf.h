@@ -8,8 +8,6 @@
 
 const volatile bool only_ends __weak; /* nobody asks when a step between was */
 
-bool has_twin __weak; /* set by the user half before nested_set_state is attached */
-
 static __always_inline bool is_implied(int old, int new)
 {
 	/* while a scan is under way every step says that its socket is there */
@@ -21,10 +19,10 @@ static __always_inline bool may_name_owner(int new)
 	return new == ST_FIN_WAIT1 || new == ST_LAST_ACK;
 }
 
-/* Whatever the socket: not even worth a look at it. The twin wants to know which were taken. */
+/* Whatever the socket: not even worth a look at it. */
 static __always_inline bool goes_untold(int old, int new)
 {
-	return is_implied(old, new) && !may_name_owner(new) && !has_twin;
+	return is_implied(old, new) && !may_name_owner(new);
 }
 
 static __always_inline bool names_no_new_owner(const struct sock *sk, const struct sock_note *note,

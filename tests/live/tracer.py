@@ -13,7 +13,6 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 PROGRAM = os.path.abspath(os.environ.get("CONNLIFE") or os.path.join(REPOSITORY, "build/connlife"))
 START_S = 40  # many may start at once, each looking into some hundred namespaces
 STOP_S = 15
-MISSED = "events lost because a hook interrupted itself"
 REBIRTH_S = 3.5  # until connlife may be sure of how a minisock went (no SYN took its place)
 
 

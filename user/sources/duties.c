@@ -44,18 +44,6 @@ static uint64_t misses_of(const struct bpf_program *program)
 	return info.recursion_misses;
 }
 
-/* What was missed before it came is counted as lost, and the table is repaired. */
-static void fetch_twin(struct duties *duties)
-{
-	if (!duties->twin_waits)
-		return;
-	duties->twin_waits = false;
-	*(volatile bool *)&duties->skel->bss->has_twin = true;
-	duties->twin_link = bpf_program__attach_trace(duties->skel->progs.nested_set_state);
-	if (!duties->twin_link)
-		log_line("can't attach nested_set_state: %s", strerror(errno));
-}
-
 /*
  * Hooks that the kernel left out because they were at work on the same CPU.
  * Those of inet_sock_set_state are told by its twin, unless that was left out
@@ -71,8 +59,6 @@ static void count_misses(struct duties *duties)
 		if (misses_matter(duties, program))
 			misses += misses_of(program);
 	}
-	if (misses)
-		fetch_twin(duties);
 	told = *(volatile __u64 *)&duties->skel->bss->nested_told;
 	if (misses > told && misses - told > *lost)
 		*lost = misses - told;
@@ -153,6 +139,5 @@ void duties_take_on(struct duties *duties)
 void duties_free(struct duties *duties)
 {
 	bpf_link__destroy(duties->destroy_link);
-	bpf_link__destroy(duties->twin_link);
 	cgroupfs_close(duties->cgroupfs);
 }

@@ -22,12 +22,10 @@ struct duties {
 	struct connlife_bpf *skel;
 	const struct variants *variants;
 	struct scanner *scanner;
-	bool twin_waits; /* nested_set_state is attached at the first miss */
 	/* by the one who does the duties: */
 	struct cgroupfs *cgroupfs;
 	struct watching *watching; /* NULL where no interface is watched */
 	struct bpf_link *destroy_link; /* from the first loss on */
-	struct bpf_link *twin_link; /* from the first miss on */
 };
 
 /* What it points to must live as long. */

@@ -351,10 +351,6 @@ static int set_up(struct live *live, const struct live_options *options)
 		bpf_program__set_autoload(timers[i], handler != 0);
 	/* where sockets can't hold what is known of them, their end says when to forget it */
 	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, !live->variants.sock_cookie);
-	/* where only ends are told it has a word to say so seldom that it comes when it is missed */
-	live->duties.twin_waits = options->only_ends && live->variants.skips_nested;
-	bpf_program__set_autoattach(skel->progs.nested_set_state, !live->duties.twin_waits);
-	skel->bss->has_twin = !live->duties.twin_waits;
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->only_ends = options->only_ends;
 	skel->rodata->tell_waiting = options->census;
