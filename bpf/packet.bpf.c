@@ -45,22 +45,21 @@ static __always_inline void count_segment(__u32 ifindex, __u8 tcp_flags)
 		*counter += 1;
 }
 
-static __always_inline __u32 fold_16(const __u8 *address)
+/* Of the other end, as awaited_ack() wants it. */
+static __always_inline __u32 fold_v6_remote(const __u8 *saddr)
 {
-	return parse_raw32(address) ^ parse_raw32(address + 4) ^ parse_raw32(address + 8) ^
-	       parse_raw32(address + 12);
+	return parse_raw32(saddr + 8) ^ parse_raw32(saddr + 12);
 }
 
-static __always_inline __u32 fold(const struct parse_found *found, const __u8 *address)
+static __always_inline __u32 fold_remote(const struct parse_found *found)
 {
-	return found->family == 4 ? parse_raw32(address) : fold_16(address);
+	return found->family == 4 ? parse_raw32(found->saddr) : fold_v6_remote(found->saddr);
 }
 
 /* Whether it acknowledges what is waited for; then nothing is waited for any more. */
 static __always_inline bool is_awaited(const struct parse_found *found, __u8 tcp_flags)
 {
-	__u32 *awaited = awaited_ack(fold(found, found->saddr), fold(found, found->daddr),
-				     parse_raw32(found->tcp));
+	__u32 *awaited = awaited_ack(fold_remote(found), parse_raw32(found->tcp));
 
 	if ((tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN) {
 		*awaited = AWAITED_ANY; /* the ACK that completes the handshake */
@@ -212,19 +211,28 @@ static __always_inline bool note_segment(const struct parse_found *found, __u32 
 	return awaited || tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG);
 }
 
+#define TCP_HEADER_MAX 60
 #define PLAIN_NOT (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG)
 
-/* Whether an ACK with nothing else of note was taken care of by counting it. */
-static __always_inline bool skim_tcp(__u32 addresses, const __u8 *tcp, __u32 before, __u32 total,
+/*
+ * Whether an ACK with nothing else of note was taken care of by counting it. Behind
+ * so many bytes the longest header of TCP ends: then its length need not be looked at.
+ */
+static __always_inline bool skim_tcp(const __u8 *ip, const __u8 *tcp, bool is_v4, __u32 total,
 				     __u32 ifindex)
 {
-	__u32 word = parse_be16(tcp + 12); /* data offset in the upper 4 bits, flags in the lower */
-	__u32 awaited;
+	__u32 before = is_v4 ? PARSE_IPV4_LEN : 0; /* in what the IP header counts */
+	__u32 word, awaited;
 
-	if (ifindex >= SEGMENT_INTERFACES || word & PLAIN_NOT || word < PARSE_TCP_LEN / 4 << 12 ||
-	    (word >> 10 & 0x3c) + before > total)
+	if (ifindex >= SEGMENT_INTERFACES)
 		return false;
-	awaited = *awaited_ack(addresses, 0, parse_raw32(tcp));
+	if (total < before + TCP_HEADER_MAX && (tcp[12] >> 2 & 0x3c) + before > total)
+		return false;
+	word = parse_be16(tcp + 12); /* data offset in the upper 4 bits, flags in the lower */
+	if (word & PLAIN_NOT || word < PARSE_TCP_LEN / 4 << 12)
+		return false;
+	awaited = *awaited_ack(is_v4 ? parse_raw32(ip + 12) : fold_v6_remote(ip + 8),
+			       parse_raw32(tcp));
 	if (awaited != AWAITED_NONE && (awaited == AWAITED_ANY || awaited == parse_be32(tcp + 8)))
 		return false;
 	count_segment(ifindex, (__u8)word);
@@ -235,23 +243,13 @@ static __always_inline bool skim_tcp(__u32 addresses, const __u8 *tcp, __u32 bef
 static __always_inline bool skim_ipv4(const __u8 *ip, __u32 ifindex)
 {
 	return (parse_raw32(ip + 6) & bpf_htonl(0x1fff00ff)) == bpf_htonl(6) &&
-	       skim_tcp(parse_raw32(ip + 12) ^ parse_raw32(ip + 16), ip + PARSE_IPV4_LEN,
-			PARSE_IPV4_LEN, parse_be16(ip + 2), ifindex);
-}
-
-/* Both addresses, folded as awaited_ack() wants them. */
-static __always_inline __u32 fold_both_16(const __u8 *addresses)
-{
-	__u64 folded = parse_raw64(addresses) ^ parse_raw64(addresses + 8) ^
-		       parse_raw64(addresses + 16) ^ parse_raw64(addresses + 24);
-
-	return (__u32)(folded ^ folded >> 32);
+	       skim_tcp(ip, ip + PARSE_IPV4_LEN, true, parse_be16(ip + 2), ifindex);
 }
 
 static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifindex)
 {
 	return ip + PARSE_IPV6_LEN + PARSE_TCP_LEN <= end && ip[6] == 6 &&
-	       skim_tcp(fold_both_16(ip + 8), ip + PARSE_IPV6_LEN, 0, parse_be16(ip + 4), ifindex);
+	       skim_tcp(ip, ip + PARSE_IPV6_LEN, false, parse_be16(ip + 4), ifindex);
 }
 
 /*
@@ -261,25 +259,22 @@ static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifi
 static __always_inline bool skim(const __u8 *frame, const __u8 *end, __u32 ifindex)
 {
 	const __u8 *ip = frame + PARSE_ETHER_LEN;
-	__u32 type; /* and version, header length and type of service */
 
 	if (count_flags || ip + PARSE_IPV4_LEN + PARSE_TCP_LEN > end)
 		return false;
-	type = parse_raw32(ip - 2);
-	if ((type & bpf_htonl(0xffffff00)) == bpf_htonl(0x08004500))
-		return skim_ipv4(ip, ifindex);
-	return (type & bpf_htonl(0xfffff000)) == bpf_htonl(0x86dd6000) &&
+	if (parse_raw16(ip - 2) == bpf_htons(0x0800))
+		return ip[0] == 0x45 && skim_ipv4(ip, ifindex);
+	return parse_raw16(ip - 2) == bpf_htons(0x86dd) && ip[0] >> 4 == 6 &&
 	       skim_ipv6(ip, end, ifindex);
 }
 
-static __always_inline int watch_frame(struct xdp_md *ctx)
+/* Apart, so that a frame that is skimmed saves no registers for it. */
+static __noinline int parse_frame(struct xdp_md *ctx)
 {
 	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct parse_found found;
 	__u32 payload;
 
-	if (skim(data, end, ctx->ingress_ifindex))
-		return XDP_PASS;
 	if (parse_ether(data, end, &found) != PARSE_TCP ||
 	    !note_segment(&found, ctx->ingress_ifindex))
 		return XDP_PASS;
@@ -288,6 +283,15 @@ static __always_inline int watch_frame(struct xdp_md *ctx)
 		payload = big_payload(&found, xdp_frame_len(ctx), (__u32)(found.tcp - data));
 	tell_segment(ctx, &found, ctx->ingress_ifindex, payload);
 	return XDP_PASS;
+}
+
+static __always_inline int watch_frame(struct xdp_md *ctx)
+{
+	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (skim(data, end, ctx->ingress_ifindex))
+		return XDP_PASS;
+	return parse_frame(ctx);
 }
 
 SEC("xdp.frags")

@@ -54,10 +54,10 @@ static __always_inline __u32 ports_on_wire(__u16 rport, __u16 lport)
 	return wire.word;
 }
 
-/* Addresses folded to 32 bits and ports, as they lie in a segment that comes in. */
-static __always_inline __u32 *awaited_ack(__u32 remote, __u32 local, __u32 ports)
+/* The other end's address folded to 32 bits, and ports as they lie in a segment that comes in. */
+static __always_inline __u32 *awaited_ack(__u32 remote, __u32 ports)
 {
-	__u32 mixed = (remote ^ local ^ ports) * 0x9e3779b1;
+	__u32 mixed = (remote ^ ports) * 0x9e3779b1;
 
 	return &awaited_acks[mixed >> 16 & (AWAITED_SLOTS - 1)];
 }

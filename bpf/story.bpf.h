@@ -36,23 +36,21 @@ static __always_inline __u32 fold_v6(const struct in6_addr *addr)
 
 	if (!word[0] && !word[1] && word[2] == bpf_htonl(0xffff))
 		return word[3];
-	return word[0] ^ word[1] ^ word[2] ^ word[3];
+	return word[2] ^ word[3];
 }
 
 /* The ACK of our FIN is a segment that matters. The FIN is queued after the transition (R11). */
 static __always_inline void await_fin_ack(const struct sock *sk, const struct tcp_sock *tp, int new)
 {
 	const struct sock_common *common = &sk->__sk_common;
-	__u32 remote = common->skc_daddr, local = common->skc_rcv_saddr, ports;
+	__u32 remote = common->skc_daddr, ports;
 
 	if (!watch_segments || (new != ST_FIN_WAIT1 &&new != ST_LAST_ACK))
 		return;
-	if (common->skc_family == AF_INET6) {
+	if (common->skc_family == AF_INET6)
 		remote = fold_v6(&common->skc_v6_daddr);
-		local = fold_v6(&common->skc_v6_rcv_saddr);
-	}
 	ports = ports_on_wire(bpf_ntohs(common->skc_dport), sock_lport(sk, tp, new));
-	await_ack(awaited_ack(remote, local, ports), tp->write_seq + 1);
+	await_ack(awaited_ack(remote, ports), tp->write_seq + 1);
 }
 
 /* By the headers of a segment in skb: from the other end to this one. */

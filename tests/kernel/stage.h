@@ -120,16 +120,16 @@ static inline __u64 stage_counted_all(const struct stage *stage)
 }
 
 /* As bpf/segment.bpf.h has it. */
-static inline __u32 awaited_slot_of(__u32 remote, __u32 local, __u16 rport, __u16 lport)
+static inline __u32 awaited_slot_of(__u32 remote, __u16 rport, __u16 lport)
 {
 	__u16 ports[2] = { htons(rport), htons(lport) };
 	__u32 word;
 
 	memcpy(&word, ports, sizeof(word));
-	return ((remote ^ local ^ word) * 0x9e3779b1) >> 16;
+	return ((remote ^ word) * 0x9e3779b1) >> 16;
 }
 
-/* The address in network order, read as one or four little-endian words. */
+/* Of an address in network order, read as little-endian words. */
 static inline __u32 fold_address(const __u8 *address, size_t len)
 {
 	__u32 folded = 0;
@@ -142,10 +142,9 @@ static inline __u32 fold_address(const __u8 *address, size_t len)
 static inline __u32 frame_slot(const struct frame *frame)
 {
 	bool is_v4 = frame->spec->family == 4;
-	size_t len = is_v4 ? 4 : 16;
 
-	return awaited_slot_of(fold_address(is_v4 ? frame_addrs4[0] : frame_addrs6[0], len),
-			       fold_address(is_v4 ? frame_addrs4[1] : frame_addrs6[1], len),
+	return awaited_slot_of(is_v4 ? fold_address(frame_addrs4[0], 4)
+				     : fold_address(frame_addrs6[0] + 8, 8),
 			       FRAME_SPORT, FRAME_DPORT);
 }
 
