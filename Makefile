@@ -139,9 +139,9 @@ $(BUILD)/connlife: $(PURE_OBJS) $(REST_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/load: tools/load.c $(BUILD)/flags
+$(BUILD)/load: tools/load.c tools/flood.c tools/flood.h $(BUILD)/flags
 	$(call say,CC  ,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJS) $(BUILD)/flags
 	$(call say,TEST,$@)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A storm of TCP connections on loopback: connect, echo, close. For the bench
- * and the tests: it prints one line of JSON and fails if a connection failed.
+ * A storm of TCP connections on loopback: connect, echo, close; or refused
+ * connections, held ones, requests on long-lived ones, one stream, a flood of
+ * SYNs. For the bench and the tests: it prints one line of JSON and fails if a
+ * connection failed. It knows nothing of tracers.
  *
  * The servers are forked first, each with its own listeners. A client stays
  * with one server and takes its ports in turn, so that TIME_WAIT leaves every
@@ -36,30 +38,37 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "flood.h"
+
 #define PORTS 32
 #define MAX_SERVERS 8
 #define MAX_CLIENTS 256
 #define MAX_SECONDS 3600
 #define CHUNK 4096
+#define MEBIBYTE (1UL << 20)
 #define BACKLOG 4096
 #define SOCKET_TIMEOUT_S 10
 #define DRAIN_MS 2000
+#define CLOSES_PER_S 1e3 /* on a busy machine */
 #define GIVE_UP_AFTER 10 /* failures of one client */
 #define LIFETIME_S 900 /* beyond --seconds: then everything is killed */
 
-enum closer { CLOSE_CLIENT, CLOSE_SERVER, CLOSE_RESET };
+enum closer { CLOSE_CLIENT, CLOSE_SERVER, CLOSE_RESET, CLOSE_REFUSED };
 
 struct options {
 	unsigned long connections;
 	unsigned long clients;
 	unsigned long bytes;
 	unsigned long hold;
+	unsigned long bulk; /* MiB */
+	unsigned long flood; /* SYNs */
 	unsigned long seconds; /* 0: not given */
 	enum closer closer;
 	bool ipv6;
 	bool pin;
 	bool rr;
 	struct in_addr address; /* of the servers */
+	struct in6_addr address6;
 	const char *server_netns; /* path; NULL: ours */
 };
 
@@ -67,6 +76,8 @@ struct options {
 struct tally {
 	unsigned long connections;
 	unsigned long requests;
+	unsigned long mebibytes;
+	unsigned long syns;
 	unsigned long failures;
 	const char *failed_at;
 	int error;
@@ -111,6 +122,8 @@ enum {
 	OPT_BYTES,
 	OPT_CLOSE,
 	OPT_HOLD,
+	OPT_BULK,
+	OPT_FLOOD,
 	OPT_PIN,
 	OPT_RR,
 	OPT_SECONDS,
@@ -123,13 +136,18 @@ static const struct argp_option arguments[] = {
 	{ "clients", OPT_CLIENTS, "N", 0, "Client processes (two for each CPU)", 0 },
 	{ "bytes", OPT_BYTES, "N", 0, "Bytes of a request, echoed (1)", 0 },
 	{ "close", OPT_CLOSE, "WHO", 0,
-	  "Who closes first: client (default), server, or reset "
-	  "(the client, by RST)",
+	  "Who closes first: client (default), server, reset "
+	  "(the client, by RST) or refused (nobody listens)",
 	  0 },
 	{ "ipv6", '6', NULL, 0, "Use ::1 and not 127.0.0.1", 0 },
 	{ "hold", OPT_HOLD, "N", 0,
 	  "Open N idle connections, print the line, keep them "
 	  "for --seconds, without it until standard input ends",
+	  0 },
+	{ "bulk", OPT_BULK, "MIB", 0, "Send MIB mebibytes on one connection a client", 0 },
+	{ "flood", OPT_FLOOD, "N", 0,
+	  "Send N SYNs to the servers from " FLOOD_NETWORK "; a route of "
+	  "the servers' must lead the answers away",
 	  0 },
 	{ "pin", OPT_PIN, NULL, 0, "Keep a server and its clients on one CPU", 0 },
 	{ "rr", OPT_RR, NULL, 0,
@@ -137,7 +155,7 @@ static const struct argp_option arguments[] = {
 	  "connection a client",
 	  0 },
 	{ "seconds", OPT_SECONDS, "N", 0, "For --hold and --rr", 0 },
-	{ "address", OPT_ADDRESS, "ADDRESS", 0, "IPv4 address of the servers (127.0.0.1)", 0 },
+	{ "address", OPT_ADDRESS, "ADDRESS", 0, "Address of the servers (127.0.0.1 or ::1)", 0 },
 	{ "server-netns", OPT_SERVER_NETNS, "PATH", 0,
 	  "Network namespace in which the servers listen (that of the clients)", 0 },
 	{ 0 }
@@ -162,9 +180,34 @@ static enum closer parse_closer(struct argp_state *state, const char *arg)
 		return CLOSE_SERVER;
 	if (!strcmp(arg, "reset"))
 		return CLOSE_RESET;
+	if (!strcmp(arg, "refused"))
+		return CLOSE_REFUSED;
 	if (strcmp(arg, "client"))
-		argp_error(state, "--close %s: not client, server or reset", arg);
+		argp_error(state, "--close %s: not client, server, reset or refused", arg);
 	return CLOSE_CLIENT;
+}
+
+static void parse_address(struct argp_state *state, const char *arg)
+{
+	if (inet_pton(AF_INET, arg, &opts.address) == 1)
+		return;
+	if (inet_pton(AF_INET6, arg, &opts.address6) != 1)
+		argp_error(state, "--address %s: no IPv4 or IPv6 address", arg);
+	opts.ipv6 = true;
+}
+
+static void check_options(struct argp_state *state)
+{
+	if (!!opts.hold + opts.rr + !!opts.bulk + !!opts.flood > 1)
+		argp_error(state, "--hold, --rr, --bulk and --flood exclude each other");
+	if (opts.seconds && !opts.hold && !opts.rr)
+		argp_error(state, "--seconds goes with --hold or --rr");
+	if (opts.rr && !opts.bytes)
+		argp_error(state, "--rr needs --bytes of at least 1");
+	if (opts.closer == CLOSE_REFUSED && (opts.hold || opts.rr || opts.bulk || opts.flood))
+		argp_error(state, "--close refused is for storms");
+	if (opts.flood && opts.ipv6)
+		argp_error(state, "--flood is for IPv4");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -188,6 +231,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_HOLD:
 		opts.hold = parse_number(state, arg, 1, 500000);
 		return 0;
+	case OPT_BULK:
+		opts.bulk = parse_number(state, arg, 1, 1 << 20);
+		return 0;
+	case OPT_FLOOD:
+		opts.flood = parse_number(state, arg, 1, 100000000);
+		return 0;
 	case OPT_PIN:
 		opts.pin = true;
 		return 0;
@@ -198,19 +247,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		opts.seconds = parse_number(state, arg, 1, MAX_SECONDS);
 		return 0;
 	case OPT_ADDRESS:
-		if (!inet_aton(arg, &opts.address))
-			argp_error(state, "--address %s: no IPv4 address", arg);
+		parse_address(state, arg);
 		return 0;
 	case OPT_SERVER_NETNS:
 		opts.server_netns = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (opts.hold && opts.rr)
-			argp_error(state, "--hold and --rr exclude each other");
-		if (opts.seconds && !opts.hold && !opts.rr)
-			argp_error(state, "--seconds goes with --hold or --rr");
-		if (opts.rr && !opts.bytes)
-			argp_error(state, "--rr needs --bytes of at least 1");
+		check_options(state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -230,10 +273,14 @@ static void parse_options(int argc, char **argv)
 	opts.clients = cpus * 2 < MAX_CLIENTS ? cpus * 2 : MAX_CLIENTS;
 	opts.bytes = 1;
 	opts.address.s_addr = htonl(INADDR_LOOPBACK);
+	opts.address6 = in6addr_loopback;
 	n_servers = cpus < MAX_SERVERS ? cpus : MAX_SERVERS;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	if (opts.rr && !opts.seconds)
 		opts.seconds = 5;
+	/* the limit of open files is each server's own */
+	if (opts.hold)
+		n_servers = opts.clients < MAX_SERVERS ? opts.clients : MAX_SERVERS;
 }
 
 /* ---- both ends ---- */
@@ -241,7 +288,8 @@ static void parse_options(int argc, char **argv)
 static void raise_fd_limit(void)
 {
 	unsigned long of_client = opts.hold / opts.clients + 1;
-	rlim_t need = of_client * (opts.clients / n_servers + 1) + 256; /* a server's */
+	unsigned long clients_of_one = (opts.clients + n_servers - 1) / n_servers;
+	rlim_t need = of_client * clients_of_one + 256; /* a server's */
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
@@ -264,7 +312,7 @@ static socklen_t server_address(struct sockaddr_storage *addr, in_port_t port)
 	memset(addr, 0, sizeof(*addr));
 	if (opts.ipv6) {
 		in6->sin6_family = AF_INET6;
-		in6->sin6_addr = in6addr_loopback;
+		in6->sin6_addr = opts.address6;
 		in6->sin6_port = port;
 		return sizeof(*in6);
 	}
@@ -289,7 +337,7 @@ static void die_with(pid_t parent)
 		_exit(1);
 }
 
-/* To the nth of the CPUs that we may use. */
+/* To one of the CPUs that we may use, in turn. */
 static void pin_to(unsigned int nth)
 {
 	cpu_set_t allowed, one;
@@ -297,6 +345,7 @@ static void pin_to(unsigned int nth)
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		error(1, errno, "sched_getaffinity");
+	nth %= CPU_COUNT(&allowed);
 	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &allowed) || nth--)
 			continue;
@@ -347,6 +396,14 @@ static void accept_one(struct server *server, int listener)
 		watch(server, fd, true);
 }
 
+static void take_one(struct server *server, int fd)
+{
+	static char stream[16 * CHUNK];
+
+	if (recv(fd, stream, sizeof(stream), 0) <= 0)
+		close_connection(server, fd);
+}
+
 static bool is_served(unsigned long echoed)
 {
 	return opts.closer == CLOSE_SERVER && !opts.hold && !opts.rr && echoed >= opts.bytes;
@@ -370,7 +427,9 @@ static void serve_event(struct server *server, uint64_t data)
 {
 	int fd = (uint32_t)data;
 
-	if (data >> 32) {
+	if (data >> 32 && opts.bulk) {
+		take_one(server, fd);
+	} else if (data >> 32) {
 		echo_one(server, fd);
 	} else if (fd == stop[0]) {
 		server->stopping = true;
@@ -415,7 +474,7 @@ static void run_server(unsigned int index)
 	if (server.epoll < 0 || !server.echoed)
 		error(1, errno, "no server");
 	watch(&server, stop[0], false);
-	for (i = index; i < PORTS; i += n_servers)
+	for (i = index; i < PORTS && opts.closer != CLOSE_REFUSED; i += n_servers)
 		watch(&server, listeners[i], false);
 	serve(&server);
 	free(server.echoed);
@@ -432,12 +491,17 @@ static bool fail(struct tally *tally, const char *what)
 	return false;
 }
 
-/* The nth of this client; the ports of a server are n_servers apart. */
+/* The ports of a server are n_servers apart. */
+static in_port_t nth_port(unsigned int index, unsigned long nth)
+{
+	return ports[index % n_servers + nth % (PORTS / n_servers) * n_servers];
+}
+
+/* The nth of this client; -1 also if it was refused and should be. */
 static int connect_nth(struct tally *tally, unsigned int index, unsigned long nth)
 {
-	unsigned int port = index % n_servers + nth % (PORTS / n_servers) * n_servers;
 	struct sockaddr_storage addr;
-	socklen_t len = server_address(&addr, ports[port]);
+	socklen_t len = server_address(&addr, nth_port(index, nth));
 	int fd = socket(addr.ss_family, SOCK_STREAM, 0);
 
 	if (fd < 0) {
@@ -446,7 +510,10 @@ static int connect_nth(struct tally *tally, unsigned int index, unsigned long nt
 	}
 	limit_waiting(fd);
 	if (connect(fd, (struct sockaddr *)&addr, len)) {
-		fail(tally, "connect");
+		if (opts.closer == CLOSE_REFUSED && errno == ECONNREFUSED)
+			tally->connections++;
+		else
+			fail(tally, "connect");
 		close(fd);
 		return -1;
 	}
@@ -505,9 +572,14 @@ static void storm(struct tally *tally, unsigned int index)
 	}
 }
 
+static unsigned long share_of(unsigned long total, unsigned int index)
+{
+	return total / opts.clients + (index < total % opts.clients);
+}
+
 static void hold(struct tally *tally, unsigned int index)
 {
-	unsigned long share = opts.hold / opts.clients + (index < opts.hold % opts.clients);
+	unsigned long share = share_of(opts.hold, index);
 	unsigned long nth;
 
 	for (nth = 0; nth < share && tally->failures < GIVE_UP_AFTER; nth++)
@@ -528,6 +600,48 @@ static void request_response(struct tally *tally, unsigned int index)
 	close(fd);
 }
 
+/* Until the server has read all and closed. */
+static bool stream(struct tally *tally, int fd)
+{
+	static char chunk[16 * CHUNK];
+	unsigned long left;
+
+	for (left = opts.bulk * MEBIBYTE; left; left -= sizeof(chunk))
+		if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) != sizeof(chunk))
+			return fail(tally, "send");
+	if (shutdown(fd, SHUT_WR) || recv(fd, chunk, 1, 0))
+		return fail(tally, "end of stream");
+	tally->mebibytes += opts.bulk;
+	return true;
+}
+
+static void bulk(struct tally *tally, unsigned int index)
+{
+	int fd = connect_nth(tally, index, 0);
+
+	if (fd < 0)
+		return;
+	tally->connections += stream(tally, fd);
+	close(fd);
+}
+
+static void flood(struct tally *tally, unsigned int index)
+{
+	unsigned long share = share_of(opts.flood, index);
+	int fd = flood_open();
+
+	while (tally->syns < share) {
+		unsigned long nth = index + tally->syns * opts.clients;
+
+		if (flood_send(fd, opts.address, nth_port(index, tally->syns), nth)) {
+			fail(tally, "SYN from a raw socket");
+			break;
+		}
+		tally->syns++;
+	}
+	close(fd);
+}
+
 static void run_client(unsigned int index)
 {
 	struct tally *tally = &work->tallies[index];
@@ -542,6 +656,10 @@ static void run_client(unsigned int index)
 		hold(tally, index);
 	else if (opts.rr)
 		request_response(tally, index);
+	else if (opts.bulk)
+		bulk(tally, index);
+	else if (opts.flood)
+		flood(tally, index);
 	else
 		storm(tally, index);
 	if (write(ready[1], &byte, 1) != 1)
@@ -557,10 +675,13 @@ static void open_listener(unsigned int i)
 	struct sockaddr_storage addr;
 	socklen_t len = server_address(&addr, 0);
 	int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	char text[INET6_ADDRSTRLEN];
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) || listen(fd, BACKLOG))
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) ||
+	    (opts.closer != CLOSE_REFUSED && listen(fd, BACKLOG)))
 		error(1, errno, "no listener on %s (is its interface up?)",
-		      opts.ipv6 ? "::1" : inet_ntoa(opts.address));
+		      opts.ipv6 ? inet_ntop(AF_INET6, &opts.address6, text, sizeof(text))
+				: inet_ntop(AF_INET, &opts.address, text, sizeof(text)));
 	limit_waiting(fd);
 	if (getsockname(fd, (struct sockaddr *)&addr, &len))
 		error(1, errno, "getsockname");
@@ -650,6 +771,8 @@ static struct tally sum_up(void)
 
 		sum.connections += tally->connections;
 		sum.requests += tally->requests;
+		sum.mebibytes += tally->mebibytes;
+		sum.syns += tally->syns;
 		sum.failures += tally->failures;
 		if (tally->failed_at && !sum.failed_at) {
 			sum.failed_at = tally->failed_at;
@@ -659,18 +782,27 @@ static struct tally sum_up(void)
 	return sum;
 }
 
+static unsigned long connections_wanted(void)
+{
+	if (opts.hold)
+		return opts.hold;
+	if (opts.flood)
+		return 0;
+	return opts.rr || opts.bulk ? opts.clients : opts.connections;
+}
+
 static bool report(double seconds)
 {
 	struct tally sum = sum_up();
-	unsigned long wanted = opts.hold ? opts.hold : opts.rr ? opts.clients : opts.connections;
 
 	if (sum.failures)
 		error(0, sum.error, "%lu failures, the first one: %s", sum.failures, sum.failed_at);
 	printf("{\"connections\":%lu,\"seconds\":%.6f,\"connections_per_second\":%.1f,"
-	       "\"requests\":%lu,\"requests_per_second\":%.1f,\"failures\":%lu}\n",
+	       "\"requests\":%lu,\"requests_per_second\":%.1f,\"mebibytes\":%lu,"
+	       "\"syns\":%lu,\"failures\":%lu}\n",
 	       sum.connections, seconds, sum.connections / seconds, sum.requests,
-	       sum.requests / seconds, sum.failures);
-	return !fflush(stdout) && !sum.failures && sum.connections == wanted;
+	       sum.requests / seconds, sum.mebibytes, sum.syns, sum.failures);
+	return !fflush(stdout) && !sum.failures && sum.connections == connections_wanted();
 }
 
 static void keep(void)
@@ -686,10 +818,10 @@ static void keep(void)
 			return;
 }
 
-/* True if it ended well by itself, within the time of a socket that waits. */
+/* True if it ended well by itself, within the time of a socket that waits and of many closes. */
 static bool end_child(pid_t pid)
 {
-	double deadline = now() + SOCKET_TIMEOUT_S + DRAIN_MS / 1e3;
+	double deadline = now() + SOCKET_TIMEOUT_S + DRAIN_MS / 1e3 + opts.hold / CLOSES_PER_S;
 	int status = 0;
 
 	while (now() < deadline) {
