@@ -127,7 +127,7 @@ static void tell_write(struct export *export, int err)
 		log_line("%s: is written again", export->file.path);
 }
 
-static void write_file(struct export *export)
+static bool write_file(struct export *export)
 {
 	struct prom_self *self = &export->self;
 	int err;
@@ -143,6 +143,7 @@ static void write_file(struct export *export)
 		      : textfile_write(&export->file, export->text.data, export->text.len);
 	self->write_errors += err != 0;
 	tell_write(export, err);
+	return !err;
 }
 
 static void write_if_due(struct export *export)
@@ -286,23 +287,24 @@ static enum runner_wish export_tick(void *ctx, uint64_t now_ns)
 static bool export_finish(void *ctx, uint64_t now_ns)
 {
 	struct export *export = ctx;
+	bool is_whole = true;
 	int err = 0;
 
 	notify_stopping();
 	if (export->options->json_path)
-		jsonfile_close(&export->json, now_ns);
+		is_whole = jsonfile_close(&export->json, now_ns);
 	if (!export->options->textfile)
-		return true;
+		return is_whole;
 	if (export->options->at_stop == AT_STOP_KEEP) {
 		/* the counters of the end; what was there, as of the last look */
 		export->self.is_stopped = true;
-		write_file(export);
-	} else {
-		err = textfile_remove(&export->file);
-		if (err && err != -ENOENT && err != -ENOTDIR)
-			log_line("%s: can't be removed: %s", export->file.path, strerror(-err));
+		return write_file(export) && is_whole;
 	}
-	return true;
+	err = textfile_remove(&export->file);
+	if (!err || err == -ENOENT || err == -ENOTDIR)
+		return is_whole;
+	log_line("%s: can't be removed: %s", export->file.path, strerror(-err));
+	return false;
 }
 
 static void export_segments(void *ctx, const uint64_t by_flag[6])

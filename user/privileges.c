@@ -89,7 +89,8 @@ static int restrict_files(const struct user *user)
 {
 	/* what the C library and ncurses read: time zones, locales, terminals; and our own memory */
 	static const char *const readable[] = {
-		"/usr/share", "/usr/lib", "/lib", "/etc/localtime", "/etc/terminfo", "/proc", NULL
+		"/usr/share",	 "/usr/lib",   "/lib", "/etc/localtime",
+		"/etc/terminfo", "/proc/self", NULL
 	};
 
 	return landlock_allow_reading(readable);

@@ -33,6 +33,7 @@
 
 static char made[4096], victim[4096];
 static pid_t other; /* the process on the other side */
+static pid_t bystander; /* of the user that we were; ends with us */
 
 static long open_shadow(void)
 {
@@ -139,6 +140,22 @@ static long signal_init(void)
 	return kill(1, 0);
 }
 
+static long stop_bystander(void)
+{
+	return kill(bystander, SIGTSTP);
+}
+
+/* Whoever owns a descriptor gets its signals: any, from the kernel. */
+static long own_for_bystander(void)
+{
+	return fcntl(STDIN_FILENO, F_SETOWN, bystander);
+}
+
+static long choose_signal(void)
+{
+	return fcntl(STDIN_FILENO, F_SETSIG, SIGURG);
+}
+
 /* As above: a file system that there is not. */
 static long mount_something(void)
 {
@@ -242,6 +259,9 @@ static const struct harm {
 	{ "read memory", read_other },
 	{ "signal the other", signal_other },
 	{ "signal pid 1", signal_init },
+	{ "stop a bystander", stop_bystander },
+	{ "own a descriptor for it", own_for_bystander },
+	{ "choose its signal", choose_signal },
 	{ "mount", mount_something },
 	{ "user namespace", new_user_namespace },
 	{ "mount namespace", new_mount_namespace },
@@ -293,6 +313,24 @@ static unsigned int layer_named(const char *name)
 	exit(2);
 }
 
+/* It ends when nobody holds the other end of its pipe any more. */
+static pid_t start_bystander(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		exit(1);
+	pid = fork();
+	if (!pid) {
+		close(ends[1]);
+		_exit((int)read(ends[0], &byte, 1));
+	}
+	close(ends[0]);
+	return pid;
+}
+
 int main(int argc, char **argv)
 {
 	struct keeper_call call = { .fd = -1 };
@@ -307,6 +345,7 @@ int main(int argc, char **argv)
 	keeper_take_on(KEEPER_ROUND, serve, NULL);
 	privileges_speak(true);
 	other = getppid();
+	bystander = start_bystander();
 	if (keeper_start(privileges_narrow))
 		return 1;
 	privileges_drop(layers ? layers : PRIVILEGES_ALL);

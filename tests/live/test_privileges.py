@@ -28,7 +28,8 @@ from stage import Lab, close_client_first
 from test_command_line import is_loaded, programs_of
 from test_faults import links_of
 from test_packets import EXTRA, add_extra, saw_extra, says, use_extra
-from tracer import PROGRAM, REPOSITORY, as_nobody, children_of, finished, run_program
+from tracer import (PROGRAM, REPOSITORY, as_nobody, children_of, finished, process_state,
+                    run_program)
 
 HARM = os.path.join(os.path.dirname(PROGRAM), "tests", "harm")
 DEMO = os.path.join(REPOSITORY, "tests/replay/demo.rec")
@@ -274,7 +275,8 @@ def test_harm_by_the_keeper(public):
     done = {what for what, result in found.items() if result == "DONE"}
     assert done <= KEEPER_MAY and len(found) > 25, done
     assert {"execve", "setuid 0", "capset", "ptrace", "mount", "mount namespace", "load bpf",
-            "write a bpf map", "internet socket", "raw socket", "load a module", "reboot"} <= {
+            "write a bpf map", "internet socket", "raw socket", "load a module", "reboot",
+            "stop a bystander", "own a descriptor for it", "choose its signal"} <= {
                 what for what, result in found.items() if result == "refused"}
 
 
@@ -288,7 +290,9 @@ def test_harm_by_the_keeper(public):
     (["no_new_privs", "seccomp"], {"execve", "fork", "setuid 0", "ptrace", "mount", "make a file",
                                    "write a file", "remove a file", "internet socket",
                                    "unix socket", "load bpf", "make code", "user namespace",
-                                   "become dumpable", "change a mode", "set a limit"}),
+                                   "become dumpable", "change a mode", "set a limit",
+                                   "stop a bystander", "own a descriptor for it",
+                                   "choose its signal"}),
 ], ids=lambda value: "-".join(value) if isinstance(value, list) else "")
 def test_each_layer_alone(public, layers, refused):
     """One that fails does not take the others with it; and the tries can succeed."""
@@ -466,3 +470,78 @@ def test_signals_to_the_group(tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert "ended by somebody else" not in err.read_text()
+
+
+def test_one_goes_on_after_a_stop(tmp_path):
+    """Ctrl-Z stops both; who continues the loop only can end it nevertheless."""
+    err = tmp_path / "err"
+    with open(err, "wb") as out:
+        process = subprocess.Popen([PROGRAM, "life", "--json"], stdout=subprocess.DEVNULL,
+                                   stderr=out, process_group=0)  # an orphaned group is not stopped
+    try:
+        eventually(lambda: "connlife: tracing" in err.read_text(), "it traces", 20)
+        os.killpg(process.pid, signal.SIGTSTP)
+        eventually(lambda: process_state(process.pid) == "T", "it is stopped")
+        os.kill(process.pid, signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+# ---- descriptors ----
+
+RECORDING = os.path.join(REPOSITORY, "tests/replay/demo.rec")
+
+
+def test_standard_output_by_name(tmp_path):
+    """The keeper opens it, and means the same by it."""
+    run = run_program("--read", RECORDING, "export", "--json", "/dev/stdout")
+    plain = run_program("--read", RECORDING, "export", "--json", str(tmp_path / "lines"))
+    assert run.returncode == plain.returncode == 0
+    assert run.stdout and run.stdout == (tmp_path / "lines").read_text()
+
+
+def closed(*fds):
+    def close():
+        for fd in fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    return close
+
+
+def test_no_standard_descriptors(lab, tmp_path):
+    """Nothing of ours is taken for one of them."""
+    for fds in ((0,), (1,), (2,), (0, 1, 2)):
+        path = tmp_path / f"{len(fds)}{fds[0]}.rec"
+        process = subprocess.Popen([PROGRAM, "life", "--record", str(path), "--duration", "2"],
+                                   preexec_fn=closed(*fds), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        eventually(path.exists, "the recording", 20)
+        time.sleep(0.7)
+        close_client_first(lab.pair())
+        assert process.wait(15) == 0, fds
+        read = run_program("--read", str(path))
+        assert read.returncode == 0, read.stderr
+        assert "10.77." in read.stdout
+
+
+def test_reading_without_a_keeper(tmp_path):
+    """It was killed while the recording came: what could not be written is no success."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with open(RECORDING, "rb") as file:
+        data = file.read()
+    process = subprocess.Popen([PROGRAM, "--read", str(fifo), "export", "--json",
+                                str(tmp_path / "lines")], stderr=subprocess.PIPE, text=True)
+    with open(fifo, "wb") as out:
+        out.write(data[:200])
+        out.flush()
+        [keeper] = eventually(lambda: children_of(process.pid), "the keeper")
+        os.kill(keeper, signal.SIGKILL)
+        out.write(data[200:])
+    _out, err = process.communicate(timeout=20)
+    assert process.returncode == 1, err

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -194,12 +195,42 @@ static void test_killed(void **state)
 	assert_int_equal(shared->farewells, 0);
 }
 
+static void count_refused(void *ctx, struct keeper_call *part)
+{
+	int *refused = ctx;
+
+	assert_int_equal(part->fd, -1);
+	assert_int_equal(part->error, part->values[0] % 2 ? -EMFILE : 0);
+	*refused += part->error != 0;
+}
+
+/* A descriptor that finds no room here is an error, and not one that was never sent. */
+static void test_no_room(void **state)
+{
+	struct keeper_call call = { .fd = -1 };
+	struct rlimit limit, none;
+	int refused = 0;
+
+	take_on();
+	assert_int_equal(keeper_start(settle), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(keeper_ask(KEEPER_JSON_OPEN, &call), -EMFILE);
+	assert_int_equal(call.fd, -1);
+	assert_int_equal(keeper_ask_each(KEEPER_SCAN, &call, count_refused, &refused), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(refused, PARTS / 2);
+	keeper_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_with),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_no_room),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

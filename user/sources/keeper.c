@@ -122,6 +122,8 @@ static bool receive_message(struct message *message)
 	message->call.fd = -1;
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(&message->call.fd, CMSG_DATA(header), sizeof(int));
+	else if (msg.msg_flags & MSG_CTRUNC && !keeper.is_child) /* no room for its fd here */
+		message->call.error = message->result = -EMFILE;
 	message->call.text[KEEPER_TEXT - 1] = '\0';
 	return true;
 }
@@ -197,21 +199,19 @@ bool keeper_hand(struct keeper_call *part)
 	return !keeper.is_over;
 }
 
-/* What ends the program by a signal shall end it in order: the keeper waits for that. */
+/* What ends or stops the program by a signal shall do so in order: the keeper waits for that. */
 static void settle_down(void)
 {
-	static const int ignored[] = { SIGINT,	SIGTERM, SIGHUP,  SIGQUIT, SIGPIPE,
-				       SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH };
+	static const int ignored[] = { SIGINT,	SIGTERM, SIGHUP,  SIGQUIT,  SIGPIPE,
+				       SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP };
 	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "connlife-keeper");
-	/* who reads our output must see its end */
-	if (null >= 0) {
+	/* standard output stays: `--json /dev/stdout` is opened here */
+	if (null >= 0)
 		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-	}
 }
 
 static void __attribute__((noreturn)) be_keeper(int fd, void (*settle)(void))
