@@ -54,13 +54,19 @@ def words_of(line):
     return (pid, comm, *words)
 
 
+def without_end(line):
+    """Of a client whose end no hook ran for nothing said that it was ever established."""
+    return (*line[:8], "-", *line[9:]) if line[9:] == ("-", "-", "-") else line
+
+
 def test_lines_say_the_same(world):
     """`life` without --json hears of beginnings and ends only, and draws the same conclusions."""
     if not world:
         pytest.skip("no scenario was chosen")
     world.finish()
-    told = collections.Counter(words_of(line) for line in world.plain().text().splitlines()[1:])
-    must = collections.Counter(line_of(record) for record in world.records(False))
+    told = collections.Counter(without_end(words_of(line))
+                               for line in world.plain().text().splitlines()[1:])
+    must = collections.Counter(without_end(line_of(record)) for record in world.records(False))
     told = {line: count for line, count in told.items() if line[2].startswith(OURS)}
     must = {line: count for line, count in must.items() if line[2].startswith(OURS)}
     assert told == must
