@@ -310,6 +310,7 @@ static void test_losses(void **ctx)
 static void test_destroy_without_close(void **ctx)
 {
 	static struct bench b;
+	struct engine_counts counts;
 
 	for (enum phase phase = SYN_SENT; phase < HELD; phase++) {
 		bench_start(&b, false);
@@ -325,6 +326,8 @@ static void test_destroy_without_close(void **ctx)
 		}
 		end_as_before(&b, phase); /* of a socket that nobody knows now */
 		WANT(&b, b.conns_len, 1);
+		engine_counts(b.engine, &counts);
+		WANT(&b, counts.lost[LOST_UNSEEN], 1);
 		bench_end(&b);
 	}
 	assert_int_equal(b.complaints, 0);

@@ -116,6 +116,7 @@ static void test_acts_of_another(void **ctx)
 			want_old_one(&b, stages[at].role, stages[at].state);
 			engine_counts(b.engine, &counts);
 			WANT(&b, counts.unknown_sock, i < 2 ? 1 : 0);
+			WANT(&b, counts.lost[LOST_UNSEEN], 1); /* nobody else has counted it */
 			bench_end(&b);
 		}
 	}

@@ -102,10 +102,17 @@ void engine_report(struct engine *engine, struct conn *conn)
 }
 
 /* How it ended was lost, or it had to make room: told as far as it is known. */
+void engine_note_unseen(struct engine *engine, struct conn *conn)
+{
+	if (conn->loss_epoch == engine->loss_epoch && !conn->incomplete)
+		engine->counts.lost[LOST_UNSEEN]++;
+	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+}
+
 void engine_give_up(struct engine *engine, struct conn *conn)
 {
 	if (conn->phase == CONN_LIVE)
-		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+		engine_note_unseen(engine, conn);
 	else if (conn->phase == CONN_REMAINING && !(conn->incomplete & INCOMPLETE_TABLE_FULL))
 		conn->incomplete |= INCOMPLETE_LOST_EVENTS;
 	engine_report(engine, conn);

@@ -61,6 +61,9 @@ struct conn *engine_find(const struct engine *engine, uint64_t sock);
 struct conn *engine_add(struct engine *engine, const struct ev_hdr *hdr);
 void engine_drop(struct engine *engine, struct conn *conn);
 void engine_report(struct engine *engine, struct conn *conn);
+/* A step of it was not told. Where a loss was counted since it began that is why; else it counts here. */
+void engine_note_unseen(struct engine *engine, struct conn *conn);
+/* Its end was not told, or what remains of it was lost sight of: reports it as far as it is known. */
 void engine_give_up(struct engine *engine, struct conn *conn);
 int engine_rekey(struct engine *engine, struct conn *conn, uint64_t sock);
 

@@ -73,11 +73,11 @@ bool life_imply(const struct engine *engine, struct conn *conn, uint8_t state)
 }
 
 /* A step that does not follow from the state known: the one between was lost. */
-static void check_gap(const struct engine *engine, struct conn *conn, uint8_t old_state)
+static void check_gap(struct engine *engine, struct conn *conn, uint8_t old_state)
 {
 	if (conn_state(conn) == old_state || life_imply(engine, conn, old_state))
 		return;
-	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
+	engine_note_unseen(engine, conn);
 	conn->established |= old_state != ST_SYN_SENT && old_state != ST_SYN_RECV;
 	conn_enter(conn, old_state, 0);
 }

@@ -15,14 +15,6 @@
 /* connect() tells SYN_SENT before it hashes the socket, where a snapshot finds it. */
 #define CONNECT_NS (100 * 1000 * 1000ULL)
 
-/* A step of this one was not told; where a loss was counted since it began, that is why. */
-static void note_unseen(struct engine *engine, struct conn *conn)
-{
-	if (conn->loss_epoch == engine->loss_epoch && !conn->incomplete)
-		engine->counts.lost[LOST_UNSEEN]++;
-	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
-}
-
 void scan_begin(struct engine *engine, const struct ev_scan *event)
 {
 	engine->scan++;
@@ -67,7 +59,7 @@ static void correct_state(struct engine *engine, struct conn *conn, uint8_t stat
 {
 	if (life_imply(engine, conn, state))
 		return;
-	note_unseen(engine, conn);
+	engine_note_unseen(engine, conn);
 	conn->established |= state != ST_SYN_SENT && state != ST_SYN_RECV;
 	conn_enter(conn, state, 0);
 	steps_tell(engine, conn);
@@ -179,8 +171,8 @@ void scan_end(struct engine *engine, const struct ev_scan *event)
 
 			if (!is_gone(engine, conn, event))
 				continue;
-			if (conn->phase == CONN_LIVE || engine->timers_told)
-				note_unseen(engine, conn);
+			if (conn->phase == CONN_REMAINING && engine->timers_told)
+				engine_note_unseen(engine, conn);
 			engine_give_up(engine, conn);
 		}
 	}
