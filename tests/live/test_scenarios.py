@@ -55,7 +55,7 @@ def words_of(line):
 
 
 def without_end(line):
-    """Of a client whose end no hook ran for nothing said that it was ever established."""
+    """Of a client whose end was lost no line can say that it was ever established."""
     return (*line[:8], "-", *line[9:]) if line[9:] == ("-", "-", "-") else line
 
 
@@ -64,9 +64,12 @@ def test_lines_say_the_same(world):
     if not world:
         pytest.skip("no scenario was chosen")
     world.finish()
-    told = collections.Counter(without_end(words_of(line))
-                               for line in world.plain().text().splitlines()[1:])
-    must = collections.Counter(without_end(line_of(record)) for record in world.records(False))
-    told = {line: count for line, count in told.items() if line[2].startswith(OURS)}
-    must = {line: count for line, count in must.items() if line[2].startswith(OURS)}
-    assert told == must
+    told = collections.Counter(words_of(line) for line in world.plain().text().splitlines()[1:])
+    must = collections.Counter(line_of(record) for record in world.records(False))
+    told = collections.Counter({line: told[line] for line in told if line[2].startswith(OURS)})
+    must = collections.Counter({line: must[line] for line in must if line[2].startswith(OURS)})
+    more, less = told - must, must - told
+    # each of these is one that the kernel ran no hook for, and is counted as such
+    assert more.total() <= (world.plain().unseen() if kernel_hides_hooks() else 0), (more, less)
+    assert all(line == without_end(line) for line in more), (more, less)
+    assert more == collections.Counter(map(without_end, less.elements())), (more, less)
