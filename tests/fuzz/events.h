@@ -59,17 +59,34 @@ static inline void narrow_sock(uint8_t *event, uint8_t kind)
 	sock->owner_source %= OWNER_CONNECT + 1;
 }
 
+static inline void narrow_stats(struct ev_stats *stats)
+{
+	stats->bytes_acked &= DECODE_BYTES_MAX;
+	stats->bytes_received &= DECODE_BYTES_MAX;
+}
+
 /* Their states are rows of the kernel's, or any. */
 static inline void narrow_rest(uint8_t *event, uint8_t kind)
 {
 	struct ev_close *close = (struct ev_close *)event;
 	struct ev_waiting *waiting = (struct ev_waiting *)event;
 	struct ev_minisock_timer *timer = (struct ev_minisock_timer *)event;
+	struct ev_numbers *numbers = (struct ev_numbers *)event;
+	struct ev_found *found = (struct ev_found *)event;
 
 	if (kind == EV_CLOSE) {
+		narrow_stats(&close->stats);
 		close->minisock &= 7;
 		close->minisock_state = close->minisock_state & 1 ? ST_TIME_WAIT : ST_FIN_WAIT2;
+	} else if (kind == EV_FOUND) {
+		narrow_stats(&found->stats);
+		found->bytes_sent &= DECODE_BYTES_MAX;
+		found->bytes_retrans &= DECODE_BYTES_MAX;
+	} else if (kind == EV_NUMBERS) {
+		numbers->bytes_acked &= DECODE_BYTES_MAX;
+		numbers->bytes_received &= DECODE_BYTES_MAX;
 	} else if (kind == EV_WAITING) {
+		narrow_stats(&waiting->stats);
 		waiting->state %= ST_MAX;
 		waiting->timer %= TIMER_MINISOCK + 1;
 	} else if (kind == EV_MINISOCK_TIMER) {

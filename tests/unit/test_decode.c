@@ -181,6 +181,38 @@ static void test_times(void **ctx)
 	}
 }
 
+/* More bytes than any connection carries: sums of them must fit, too. */
+static void test_bytes(void **ctx)
+{
+	static const struct {
+		uint8_t kind;
+		size_t offset;
+	} counts[] = {
+		{ EV_CLOSE, offsetof(struct ev_close, stats.bytes_acked) },
+		{ EV_CLOSE, offsetof(struct ev_close, stats.bytes_received) },
+		{ EV_FOUND, offsetof(struct ev_found, stats.bytes_acked) },
+		{ EV_FOUND, offsetof(struct ev_found, stats.bytes_received) },
+		{ EV_FOUND, offsetof(struct ev_found, bytes_sent) },
+		{ EV_FOUND, offsetof(struct ev_found, bytes_retrans) },
+		{ EV_NUMBERS, offsetof(struct ev_numbers, bytes_acked) },
+		{ EV_NUMBERS, offsetof(struct ev_numbers, bytes_received) },
+		{ EV_WAITING, offsetof(struct ev_waiting, stats.bytes_acked) },
+		{ EV_WAITING, offsetof(struct ev_waiting, stats.bytes_received) },
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		union any_event event = make_event(counts[i].kind);
+		uint64_t bytes = DECODE_BYTES_MAX;
+
+		memcpy(event.bytes + counts[i].offset, &bytes, sizeof(bytes));
+		assert_true(decode_is_event(&event, event.hdr.size));
+		bytes++;
+		memcpy(event.bytes + counts[i].offset, &bytes, sizeof(bytes));
+		assert_false(decode_is_event(&event, event.hdr.size));
+	}
+}
+
 /* What engine and views use as an index must be in range. */
 static void test_enumerations(void **ctx)
 {
@@ -374,11 +406,11 @@ static void test_refused(void **ctx)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),	     cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_headers),	     cmocka_unit_test(test_times),
-		cmocka_unit_test(test_enumerations), cmocka_unit_test(test_minisock_state),
-		cmocka_unit_test(test_path),	     cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_sizes),	       cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_headers),	       cmocka_unit_test(test_times),
+		cmocka_unit_test(test_bytes),	       cmocka_unit_test(test_enumerations),
+		cmocka_unit_test(test_minisock_state), cmocka_unit_test(test_path),
+		cmocka_unit_test(test_noise),	       cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);

@@ -52,6 +52,16 @@ static bool is_family(const struct ev_tuple *tuple)
 	return tuple->family == 4 || tuple->family == 6;
 }
 
+static bool are_bytes(uint64_t one, uint64_t other)
+{
+	return (one | other) <= DECODE_BYTES_MAX; /* all ones */
+}
+
+static bool are_stats(const struct ev_stats *stats)
+{
+	return are_bytes(stats->bytes_acked, stats->bytes_received);
+}
+
 static bool is_open(const struct ev_open *open)
 {
 	return is_step(&open->sock) && is_family(&open->tuple);
@@ -60,13 +70,15 @@ static bool is_open(const struct ev_open *open)
 static bool is_close(const struct ev_close *close)
 {
 	return is_step(&close->sock) && close->sock.new_state == ST_CLOSE &&
+	       are_stats(&close->stats) &&
 	       (!close->minisock || close->minisock_state == ST_TIME_WAIT ||
 		close->minisock_state == ST_FIN_WAIT2);
 }
 
 static bool is_found(const struct ev_found *found)
 {
-	return is_sock(&found->sock) && is_family(&found->tuple);
+	return is_sock(&found->sock) && is_family(&found->tuple) && are_stats(&found->stats) &&
+	       are_bytes(found->bytes_sent, found->bytes_retrans);
 }
 
 static bool is_minisock_timer(const struct ev_minisock_timer *timer)
@@ -77,7 +89,12 @@ static bool is_minisock_timer(const struct ev_minisock_timer *timer)
 static bool is_waiting(const struct ev_waiting *waiting)
 {
 	return waiting->state > ST_NONE && waiting->state < ST_MAX &&
-	       waiting->timer <= TIMER_MINISOCK;
+	       waiting->timer <= TIMER_MINISOCK && are_stats(&waiting->stats);
+}
+
+static bool are_numbers(const struct ev_numbers *numbers)
+{
+	return are_bytes(numbers->bytes_acked, numbers->bytes_received);
 }
 
 static bool is_listener(const struct ev_listener *listener)
@@ -112,6 +129,8 @@ bool decode_is_event(const void *data, size_t size)
 		return is_family(&((const struct ev_refused *)data)->tuple);
 	case EV_SYNACK_RETRANSMIT:
 		return is_family(&((const struct ev_synack_retransmit *)data)->tuple);
+	case EV_NUMBERS:
+		return are_numbers(data);
 	case EV_MINISOCK_TIMER:
 		return is_minisock_timer(data);
 	case EV_CGROUP:

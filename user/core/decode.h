@@ -12,13 +12,15 @@
 
 /* 146 years: the sum of two times, and what lies between them, fit into an int64_t. */
 #define DECODE_TIME_MAX_NS ((uint64_t)INT64_MAX / 2)
+/* 2 EB: sums and differences of a few counts of bytes fit into an int64_t. */
+#define DECODE_BYTES_MAX ((uint64_t)INT64_MAX / 4)
 
 /* The size that an event of this kind has; 0 for a kind that does not exist. */
 size_t decode_size(unsigned int kind);
 
 /*
  * Whether the size bytes at data (aligned to 8) begin with one whole event of this
- * version, with its time and enumerations in range and its texts terminated.
+ * version, with its time, bytes and enumerations in range and its texts terminated.
  */
 bool decode_is_event(const void *data, size_t size);
 
