@@ -220,19 +220,22 @@ void metrics_step(struct metrics *metrics, const struct report_step *step)
 			   step->in_old_ns);
 }
 
+#define PORT_BYTES ((UINT16_MAX + 1) / 8)
+
 static bool set_ports(struct metrics *metrics, const uint8_t *bits)
 {
 	unsigned int len = 0;
 
-	for (unsigned int port = 0; port <= UINT16_MAX; port++)
-		len += bits[port >> 3] >> (port & 7) & 1;
+	for (unsigned int i = 0; i < PORT_BYTES; i++)
+		len += (unsigned int)__builtin_popcount(bits[i]);
 	metrics->by_ports = calloc(len ? len : 1, sizeof(*metrics->by_ports));
 	metrics->ports = calloc(len ? len : 1, sizeof(*metrics->ports));
 	if (!metrics->by_ports || !metrics->ports)
 		return false;
-	for (unsigned int port = 0; port <= UINT16_MAX; port++) {
-		if (bits[port >> 3] >> (port & 7) & 1)
-			metrics->by_ports[metrics->by_ports_len++] = (uint16_t)port;
+	for (unsigned int i = 0; i < PORT_BYTES; i++) {
+		for (unsigned int left = bits[i]; left; left &= left - 1)
+			metrics->by_ports[metrics->by_ports_len++] =
+				(uint16_t)(i << 3 | (unsigned int)__builtin_ctz(left));
 	}
 	return true;
 }
