@@ -211,45 +211,51 @@ static __always_inline bool note_segment(const struct parse_found *found, __u32 
 	return awaited || tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG);
 }
 
-#define TCP_HEADER_MAX 60
 #define PLAIN_NOT (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG)
+#define OFFSET_LEAST (PARSE_TCP_LEN / 4 << 4) /* data offset in the upper half of its byte */
+#define OFFSET_MASK 0xf0
 
-/*
- * Whether an ACK with nothing else of note was taken care of by counting it. Behind
- * so many bytes the longest header of TCP ends: then its length need not be looked at.
- */
-static __always_inline bool skim_tcp(const __u8 *ip, const __u8 *tcp, bool is_v4, __u32 total,
-				     __u32 ifindex)
+/* Whether the header of TCP ends within what the IP header counts, in two bytes at total. */
+static __always_inline bool has_header(const __u8 *total, const __u8 *tcp, __u32 before)
 {
-	__u32 before = is_v4 ? PARSE_IPV4_LEN : 0; /* in what the IP header counts */
-	__u32 word, awaited;
+	/* so many that the longest header fits: then its length need not be looked at */
+	return total[0] || (tcp[12] >> 2 & 0x3c) + before <= total[1];
+}
 
-	if (ifindex >= SEGMENT_INTERFACES)
+/* Whether an ACK with nothing else of note was taken care of by counting it. */
+static __always_inline bool skim_tcp(const __u8 *tcp, __u32 remote, __u32 ifindex)
+{
+	__u32 word = parse_le16(tcp + 12); /* data offset in the lower byte, flags in the upper */
+	__u32 awaited;
+
+	/* in one comparison: any of those flags makes it larger than any data offset */
+	if ((word & (PLAIN_NOT << 8 | OFFSET_MASK)) - OFFSET_LEAST > OFFSET_MASK - OFFSET_LEAST)
 		return false;
-	if (total < before + TCP_HEADER_MAX && (tcp[12] >> 2 & 0x3c) + before > total)
-		return false;
-	word = parse_be16(tcp + 12); /* data offset in the upper 4 bits, flags in the lower */
-	if (word & PLAIN_NOT || word < PARSE_TCP_LEN / 4 << 12)
-		return false;
-	awaited = *awaited_ack(is_v4 ? parse_raw32(ip + 12) : fold_v6_remote(ip + 8),
-			       parse_raw32(tcp));
+	awaited = *awaited_ack(remote, parse_raw32(tcp));
 	if (awaited != AWAITED_NONE && (awaited == AWAITED_ANY || awaited == parse_be32(tcp + 8)))
 		return false;
-	count_segment(ifindex, (__u8)word);
+	if (ifindex >= SEGMENT_INTERFACES)
+		return false;
+	count_segment(ifindex, (__u8)(word >> 8));
 	return true;
 }
 
 /* Several fields in one look: fragment offset and protocol. */
 static __always_inline bool skim_ipv4(const __u8 *ip, __u32 ifindex)
 {
+	const __u8 *tcp = ip + PARSE_IPV4_LEN;
+
 	return (parse_raw32(ip + 6) & bpf_htonl(0x1fff00ff)) == bpf_htonl(6) &&
-	       skim_tcp(ip, ip + PARSE_IPV4_LEN, true, parse_be16(ip + 2), ifindex);
+	       has_header(ip + 2, tcp, PARSE_IPV4_LEN) &&
+	       skim_tcp(tcp, parse_raw32(ip + 12), ifindex);
 }
 
 static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifindex)
 {
-	return ip + PARSE_IPV6_LEN + PARSE_TCP_LEN <= end && ip[6] == 6 &&
-	       skim_tcp(ip, ip + PARSE_IPV6_LEN, false, parse_be16(ip + 4), ifindex);
+	const __u8 *tcp = ip + PARSE_IPV6_LEN;
+
+	return tcp + PARSE_TCP_LEN <= end && ip[6] == 6 && has_header(ip + 4, tcp, 0) &&
+	       skim_tcp(tcp, fold_v6_remote(ip + 8), ifindex);
 }
 
 /*
@@ -259,12 +265,14 @@ static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifi
 static __always_inline bool skim(const __u8 *frame, const __u8 *end, __u32 ifindex)
 {
 	const __u8 *ip = frame + PARSE_ETHER_LEN;
+	__u32 head; /* EtherType, and the first two bytes of IP */
 
 	if (count_flags || ip + PARSE_IPV4_LEN + PARSE_TCP_LEN > end)
 		return false;
-	if (parse_raw16(ip - 2) == bpf_htons(0x0800))
-		return ip[0] == 0x45 && skim_ipv4(ip, ifindex);
-	return parse_raw16(ip - 2) == bpf_htons(0x86dd) && ip[0] >> 4 == 6 &&
+	head = parse_raw32(ip - 2);
+	if ((head & bpf_htonl(0xffffff00)) == bpf_htonl(0x08004500))
+		return skim_ipv4(ip, ifindex);
+	return (head & bpf_htonl(0xfffff000)) == bpf_htonl(0x86dd6000) &&
 	       skim_ipv6(ip, end, ifindex);
 }
 

@@ -90,12 +90,20 @@ PARSE_INLINE __u64 parse_raw64(const __u8 *at)
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define PARSE_LE16(value) (value)
 #define PARSE_NET16(value) __builtin_bswap16(value)
 #define PARSE_NET32(value) __builtin_bswap32(value)
 #else
+#define PARSE_LE16(value) __builtin_bswap16(value)
 #define PARSE_NET16(value) (value)
 #define PARSE_NET32(value) (value)
 #endif
+
+/* The first byte in the lower bits: on most machines as they lie. */
+PARSE_INLINE __u16 parse_le16(const __u8 *at)
+{
+	return PARSE_LE16(parse_raw16(at));
+}
 
 PARSE_INLINE __u16 parse_be16(const __u8 *at)
 {
