@@ -14,6 +14,7 @@
 #include "core/census.h"
 #include "core/decode.h"
 #include "core/engine.h"
+#include "core/engine_priv.h"
 #include "core/story.h"
 #include "events.h"
 #include "feed.h"
@@ -281,6 +282,28 @@ static void give_raw(struct run *run, struct feed *feed)
 	free(event);
 }
 
+static void check_list(const struct conn_pool *pool, unsigned int phase)
+{
+	const struct conn_list *list = &pool->phases[phase];
+	uint32_t before = CONN_NONE;
+	uint64_t len = 0;
+
+	for (uint32_t at = list->first; at != CONN_NONE; at = conn_at(pool, at)->next) {
+		MUST(at < pool->used && len++ < MAX_CONNECTIONS);
+		MUST(conn_at(pool, at)->self == at && conn_at(pool, at)->phase == phase);
+		MUST(conn_at(pool, at)->prev == before);
+		before = at;
+	}
+	MUST(list->last == before && list->len == len);
+}
+
+/* Each connection is in the list of its phase and in no other. */
+static void check_lists(const struct run *run)
+{
+	for (unsigned int phase = CONN_LIVE; phase < CONN_PHASES; phase++)
+		check_list(&run->engine->pool, phase);
+}
+
 static void go(struct run *run, struct feed *feed)
 {
 	for (int step = 0; step < STEPS_MAX && feed->left; step++) {
@@ -294,6 +317,7 @@ static void go(struct run *run, struct feed *feed)
 			engine_tick(run->engine, later(run, feed));
 		else
 			look(run);
+		check_lists(run);
 	}
 }
 

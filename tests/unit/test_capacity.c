@@ -46,6 +46,17 @@ static void test_table_full_of_live(void **ctx)
 	bench_end(&b);
 }
 
+/* Its socket goes, and a minisock of another number takes over. */
+static void leave_minisock(struct bench *b, uint64_t sock)
+{
+	struct ev_close close = make_close(sock, ST_FIN_WAIT2, 0, EVF_DEAD);
+
+	lead_to(b, sock, ROLE_CLIENT, ST_FIN_WAIT2);
+	close.minisock = sock * 10;
+	close.minisock_state = ST_TIME_WAIT;
+	give(b, close);
+}
+
 /* The oldest that has ended makes room and says so. */
 static void test_table_full_of_ended(void **ctx)
 {
@@ -54,14 +65,8 @@ static void test_table_full_of_ended(void **ctx)
 
 	start_small(&b, true, 3);
 	lead_to(&b, 1, ROLE_CLIENT, ST_ESTABLISHED);
-	for (uint64_t sock = 2; sock <= 3; sock++) {
-		struct ev_close close = make_close(sock, ST_FIN_WAIT2, 0, EVF_DEAD);
-
-		lead_to(&b, sock, ROLE_CLIENT, ST_FIN_WAIT2);
-		close.minisock = sock * 10;
-		close.minisock_state = ST_TIME_WAIT;
-		give(&b, close);
-	}
+	leave_minisock(&b, 2);
+	leave_minisock(&b, 3);
 	assert_int_equal(b.conns_len, 0);
 	lead_to(&b, 4, ROLE_CLIENT, ST_ESTABLISHED);
 	assert_int_equal(b.conns_len, 1);
@@ -75,6 +80,46 @@ static void test_table_full_of_ended(void **ctx)
 	assert_int_equal(counts.table_full, 1);
 	assert_int_equal(counts.live, 2);
 	assert_int_equal(counts.remaining, 1);
+	bench_end(&b);
+}
+
+static void tell_minisock(struct bench *b, uint64_t sock, uint8_t what)
+{
+	struct ev_minisock_timer timer = make_timer(sock * 10, what, ST_TIME_WAIT, 0);
+
+	timer.hdr.cookie = make_hdr(EV_CLOSE, 0, sock).cookie;
+	give(b, timer);
+}
+
+/*
+ * A minisock was taken away, perhaps by a SYN that will show, when its connection
+ * makes room: that SYN ends nobody who has its place by then.
+ */
+static void test_table_full_of_cancelled(void **ctx)
+{
+	static struct bench b;
+	struct engine_counts counts;
+
+	start_small(&b, true, 2);
+	leave_minisock(&b, 1);
+	tell_minisock(&b, 1, MINISOCK_CANCEL);
+	client_opens(&b, 2);
+	assert_int_equal(b.conns_len, 0);
+	leave_minisock(&b, 3); /* in the place of the first */
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].sock, 1);
+	assert_int_equal(b.conns[0].remains_end, REMAINS_END_UNKNOWN);
+	tell_minisock(&b, 3, MINISOCK_EXPIRE);
+	assert_int_equal(b.conns_len, 2);
+	assert_int_equal(b.conns[1].sock, 3);
+	assert_int_equal(b.conns[1].remains_end, REMAINS_END_EXPIRED);
+	steps_to(&b, 2, ST_SYN_SENT, ST_ESTABLISHED); /* between the same ends */
+	assert_int_equal(b.conns_len, 2);
+	engine_counts(b.engine, &counts);
+	assert_int_equal(counts.live, 1);
+	assert_int_equal(counts.remaining, 0);
+	end_by_timeout(&b, 2, ST_ESTABLISHED);
+	assert_int_equal(b.conns_len, 3);
 	bench_end(&b);
 }
 
@@ -125,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table_full_of_live),
 		cmocka_unit_test(test_table_full_of_ended),
+		cmocka_unit_test(test_table_full_of_cancelled),
 		cmocka_unit_test(test_table_full_of_held),
 		cmocka_unit_test(test_turnover),
 	};

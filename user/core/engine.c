@@ -56,6 +56,14 @@ static void fill(struct engine *engine, struct conn *conn, struct report_conn *r
 	report->cgroup = cgroups_path(&engine->cgroups, conn->tuple.cgroup_id);
 }
 
+/* Nothing that comes is its own any more. */
+static void make_awaiting(struct engine *engine, struct conn *conn)
+{
+	if (conn->phase == CONN_CANCELLED)
+		remains_forget(engine, conn);
+	conn_move(&engine->pool, conn, CONN_AWAITING);
+}
+
 /* A diagram is whole with the other end's half, and with the peer's FIN. */
 static bool awaits_other_end(const struct engine *engine, const struct conn *conn)
 {
@@ -85,7 +93,7 @@ void engine_report(struct engine *engine, struct conn *conn)
 	if (awaits_other_end(engine, conn)) {
 		forget_sock(engine, conn); /* its memory may be another socket's at once */
 		conn->seen_ns = engine->now_ns;
-		conn_move(&engine->pool, conn, CONN_AWAITING);
+		make_awaiting(engine, conn);
 		return;
 	}
 	fill(engine, conn, &report);
@@ -131,7 +139,7 @@ static bool evict(struct engine *engine)
 			continue;
 		if (conn->phase == CONN_REMAINING)
 			conn->incomplete |= INCOMPLETE_TABLE_FULL;
-		conn_move(&engine->pool, conn, CONN_AWAITING); /* and it waits no more */
+		make_awaiting(engine, conn); /* and it waits no more */
 		engine_report(engine, conn);
 		return true;
 	}
