@@ -139,7 +139,8 @@ $(BUILD)/connlife: $(PURE_OBJS) $(REST_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/load: tools/load.c tools/flood.c tools/flood.h $(BUILD)/flags
+LOAD_FILES := $(addprefix tools/,load.c load_options.c load_server.c load_client.c flood.c)
+$(BUILD)/load: $(LOAD_FILES) tools/load.h tools/flood.h $(BUILD)/flags
 	$(call say,CC  ,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.c,$^)
 
@@ -254,6 +255,7 @@ rules:
 check:
 	@tools/check-deps
 	@tools/check-format
+	@$(MAKE) --no-print-directory budgets
 
 bench:
 	@tools/setup build bench
