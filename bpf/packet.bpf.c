@@ -46,14 +46,9 @@ static __always_inline void count_segment(__u32 ifindex, __u8 tcp_flags)
 }
 
 /* Of the other end, as awaited_ack() wants it. */
-static __always_inline __u32 fold_v6_remote(const __u8 *saddr)
-{
-	return parse_raw32(saddr + 8) ^ parse_raw32(saddr + 12);
-}
-
 static __always_inline __u32 fold_remote(const struct parse_found *found)
 {
-	return found->family == 4 ? parse_raw32(found->saddr) : fold_v6_remote(found->saddr);
+	return found->family == 4 ? parse_raw32(found->saddr) : parse_fold_v6(found->saddr);
 }
 
 /* Whether it acknowledges what is waited for; then nothing is waited for any more. */
@@ -211,69 +206,33 @@ static __always_inline bool note_segment(const struct parse_found *found, __u32 
 	return awaited || tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG);
 }
 
-#define PLAIN_NOT (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_URG)
-#define OFFSET_LEAST (PARSE_TCP_LEN / 4 << 4) /* data offset in the upper half of its byte */
-#define OFFSET_MASK 0xf0
-
-/* Whether the header of TCP ends within what the IP header counts, in two bytes at total. */
-static __always_inline bool has_header(const __u8 *total, const __u8 *tcp, __u32 before)
+/* Whether it is one of no note, and was counted. */
+static __always_inline bool skim_segment(const struct parse_plain *plain, __u32 ifindex)
 {
-	/* so many that the longest header fits: then its length need not be looked at */
-	return total[0] || (tcp[12] >> 2 & 0x3c) + before <= total[1];
-}
+	__u32 awaited = *awaited_ack(plain->remote, parse_raw32(plain->tcp));
 
-/* Whether an ACK with nothing else of note was taken care of by counting it. */
-static __always_inline bool skim_tcp(const __u8 *tcp, __u32 remote, __u32 ifindex)
-{
-	__u32 word = parse_le16(tcp + 12); /* data offset in the lower byte, flags in the upper */
-	__u32 awaited;
-
-	/* in one comparison: any of those flags makes it larger than any data offset */
-	if ((word & (PLAIN_NOT << 8 | OFFSET_MASK)) - OFFSET_LEAST > OFFSET_MASK - OFFSET_LEAST)
-		return false;
-	awaited = *awaited_ack(remote, parse_raw32(tcp));
-	if (awaited != AWAITED_NONE && (awaited == AWAITED_ANY || awaited == parse_be32(tcp + 8)))
+	if (awaited != AWAITED_NONE &&
+	    (awaited == AWAITED_ANY || awaited == parse_be32(plain->tcp + 8)))
 		return false;
 	if (ifindex >= SEGMENT_INTERFACES)
 		return false;
-	count_segment(ifindex, (__u8)(word >> 8));
+	count_segment(ifindex, plain->tcp_flags);
 	return true;
 }
 
-/* Several fields in one look: fragment offset and protocol. */
-static __always_inline bool skim_ipv4(const __u8 *ip, __u32 ifindex)
-{
-	const __u8 *tcp = ip + PARSE_IPV4_LEN;
-
-	return (parse_raw32(ip + 6) & bpf_htonl(0x1fff00ff)) == bpf_htonl(6) &&
-	       has_header(ip + 2, tcp, PARSE_IPV4_LEN) &&
-	       skim_tcp(tcp, parse_raw32(ip + 12), ifindex);
-}
-
-static __always_inline bool skim_ipv6(const __u8 *ip, const __u8 *end, __u32 ifindex)
-{
-	const __u8 *tcp = ip + PARSE_IPV6_LEN;
-
-	return tcp + PARSE_TCP_LEN <= end && ip[6] == 6 && has_header(ip + 4, tcp, 0) &&
-	       skim_tcp(tcp, fold_v6_remote(ip + 8), ifindex);
-}
-
-/*
- * A first look at what most frames are: data over Ethernet and IP without
- * options. It takes a third of the time of the parser, which has all others.
- */
+/* Whether a frame of the usual kind was taken care of by counting it. */
 static __always_inline bool skim(const __u8 *frame, const __u8 *end, __u32 ifindex)
 {
 	const __u8 *ip = frame + PARSE_ETHER_LEN;
-	__u32 head; /* EtherType, and the first two bytes of IP */
+	struct parse_plain plain;
+	__u32 family;
 
-	if (count_flags || ip + PARSE_IPV4_LEN + PARSE_TCP_LEN > end)
+	if (count_flags)
 		return false;
-	head = parse_raw32(ip - 2);
-	if ((head & bpf_htonl(0xffffff00)) == bpf_htonl(0x08004500))
-		return skim_ipv4(ip, ifindex);
-	return (head & bpf_htonl(0xfffff000)) == bpf_htonl(0x86dd6000) &&
-	       skim_ipv6(ip, end, ifindex);
+	family = parse_plain_family(frame, end);
+	if (family == 4)
+		return parse_plain_ipv4(ip, &plain) && skim_segment(&plain, ifindex);
+	return family == 6 && parse_plain_ipv6(ip, end, &plain) && skim_segment(&plain, ifindex);
 }
 
 /* Apart, so that a frame that is skimmed saves no registers for it. */

@@ -98,11 +98,32 @@ static void check(enum entry entry, struct span frame)
 	check_again(frame, &found);
 }
 
+/* What the quick look takes for TCP, the parser finds too, and the same of it. */
+static void check_plain(struct span frame)
+{
+	uint32_t family = parse_plain_family(frame.begin, frame.end);
+	const uint8_t *ip = frame.begin + PARSE_ETHER_LEN;
+	struct parse_found found;
+	struct parse_plain plain;
+
+	MUST(!family || family == 4 || family == 6);
+	if (!family ||
+	    !(family == 4 ? parse_plain_ipv4(ip, &plain) : parse_plain_ipv6(ip, frame.end, &plain)))
+		return;
+	MUST(parse_ether(frame.begin, frame.end, &found) == PARSE_TCP);
+	MUST(!found.is_big);
+	MUST(found.tcp == plain.tcp && found.tcp[13] == plain.tcp_flags);
+	MUST(!(plain.tcp_flags & PARSE_PLAIN_NOT));
+	MUST(plain.remote ==
+	     (found.family == 4 ? parse_raw32(found.saddr) : parse_fold_v6(found.saddr)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span frame = { data, data + size };
 
 	check(FROM_ETHER, frame);
+	check_plain(frame);
 	check(FROM_IP, frame);
 	if (size > PARSE_ETHER_LEN) /* a frame's packet, as a device without Ethernet has it */
 		check(FROM_IP, (struct span){ data + PARSE_ETHER_LEN, data + size });

@@ -126,21 +126,27 @@ static void check_cuts(struct stage *stage, enum entry entry, const struct frame
 		check_run(stage, entry, frame, len, is_tcp_in_user_space(entry, frame, len));
 }
 
+static void check_cuts_of(struct stage *stage, struct frame_spec spec, __u8 tcp_flags)
+{
+	struct frame frame;
+
+	spec.flags = tcp_flags;
+	frame_build(&frame, &spec);
+	for (int entry = 0; entry < ENTRIES; entry++) {
+		if (is_for((enum entry)entry, &spec))
+			check_cuts(stage, (enum entry)entry, &frame);
+	}
+}
+
+/* Of one that is told, and of one that the quick look takes. */
 static void test_every_cut(void **ctx)
 {
 	struct stage *stage = stage_or_skip(ctx);
 	__u64 lost = stage_lost(stage, LOST_SEGMENTS);
 
 	for (size_t i = 0; i < FRAME_SPECS; i++) {
-		struct frame_spec spec = frame_specs[i];
-		struct frame frame;
-
-		spec.flags = FIN_ACK;
-		frame_build(&frame, &spec);
-		for (int entry = 0; entry < ENTRIES; entry++) {
-			if (is_for((enum entry)entry, &spec))
-				check_cuts(stage, (enum entry)entry, &frame);
-		}
+		check_cuts_of(stage, frame_specs[i], FIN_ACK);
+		check_cuts_of(stage, frame_specs[i], PSH_ACK);
 	}
 	assert_int_equal(stage_lost(stage, LOST_SEGMENTS), lost);
 }
