@@ -187,9 +187,11 @@ struct ev_destroy {
 	struct ev_hdr hdr;
 };
 
+#define EV_RESET_REASONS 64 /* more than any kernel has */
+
 struct ev_reset {
 	struct ev_hdr hdr;
-	__s32 reason; /* enum sk_rst_reason, -1 where the kernel gives none */
+	__s32 reason; /* enum sk_rst_reason as of 6.12 to 7.2; -1: not given, or another one */
 	__u8 state; /* of the socket or minisock at this moment */
 	__u8 is_reply; /* answers a segment (skb is set) */
 	__u8 pad[2];
@@ -273,7 +275,7 @@ struct ev_refused {
 	struct ev_tuple tuple; /* cgroup_id is 0 */
 	__u32 seq; /* of the segment that was refused */
 	__u32 ack;
-	__s32 reason; /* enum sk_rst_reason, -1 where the kernel gives none */
+	__s32 reason; /* as in struct ev_reset */
 	__u8 tcp_flags;
 	__u8 has_listener; /* sk was a listener */
 	__u8 pad[2];

@@ -21,6 +21,9 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* From this kernel's numbers of enum sk_rst_reason to those of struct ev_reset. */
+const volatile __s32 reset_reasons[EV_RESET_REASONS];
+
 static __always_inline void send_reset(enum ev_kind kind, const struct sock *sk, __u8 state,
 				       int reason, bool is_reply)
 {
@@ -69,6 +72,15 @@ static __always_inline int on_send_reset(const struct sock *sk, const struct sk_
 	return 0;
 }
 
+/* The numbers of the first kernels that gave reasons were others. */
+static __always_inline int known_reason(int reason)
+{
+	__u64 nth = (__u32)reason;
+
+	PARSE_CONSTANT(nth); /* what is compared is what is used: the verifier wants it so */
+	return nth < EV_RESET_REASONS ? reset_reasons[nth] : -1;
+}
+
 /* Since 6.10 with the reason; before, without. The loader is told which one fits. */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_send_reset_plain, const struct sock *sk, const struct sk_buff *skb)
@@ -79,7 +91,7 @@ int BPF_PROG(tcp_send_reset_plain, const struct sock *sk, const struct sk_buff *
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb, const int reason)
 {
-	return on_send_reset(sk, skb, reason);
+	return on_send_reset(sk, skb, known_reason(reason));
 }
 
 static __always_inline int on_retransmit(const struct sock *sk, const struct sk_buff *skb,

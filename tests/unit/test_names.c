@@ -81,6 +81,10 @@ static void test_reset_reasons(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_name(name_reset_reason(cases[i].reason), cases[i].name);
+	for (int reason = 0; name_reset_reason(reason); reason++)
+		assert_int_equal(reset_reason_number(name_reset_reason(reason)), reason);
+	assert_int_equal(reset_reason_number("MAX"), -1);
+	assert_int_equal(reset_reason_number(""), -1);
 }
 
 static void test_errnos(void **state)

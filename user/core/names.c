@@ -133,38 +133,47 @@ const char *name_owner_source(enum ev_owner_source source)
 	return name ? name : "unknown";
 }
 
-/* enum sk_rst_reason: the same numbers on 6.12, 6.18 and 7.2; older kernels have none. */
+/* enum sk_rst_reason, with the numbers of 6.12, 6.18 and 7.2. */
+static const char *const reset_reasons[] = {
+	"NOT_SPECIFIED",
+	"NO_SOCKET",
+	"TCP_INVALID_ACK_SEQUENCE",
+	"TCP_RFC7323_PAWS",
+	"TCP_TOO_OLD_ACK",
+	"TCP_ACK_UNSENT_DATA",
+	"TCP_FLAGS",
+	"TCP_OLD_ACK",
+	"TCP_ABORT_ON_DATA",
+	"TCP_TIMEWAIT_SOCKET",
+	"INVALID_SYN",
+	"TCP_ABORT_ON_CLOSE",
+	"TCP_ABORT_ON_LINGER",
+	"TCP_ABORT_ON_MEMORY",
+	"TCP_STATE",
+	"TCP_KEEPALIVE_TIMEOUT",
+	"TCP_DISCONNECT_WITH_DATA",
+	"MPTCP_RST_EUNSPEC",
+	"MPTCP_RST_EMPTCP",
+	"MPTCP_RST_ERESOURCE",
+	"MPTCP_RST_EPROHIBIT",
+	"MPTCP_RST_EWQ2BIG",
+	"MPTCP_RST_EBADPERF",
+	"MPTCP_RST_EMIDDLEBOX",
+	"ERROR",
+};
+
 const char *name_reset_reason(int reason)
 {
-	static const char *const names[] = {
-		"NOT_SPECIFIED",
-		"NO_SOCKET",
-		"TCP_INVALID_ACK_SEQUENCE",
-		"TCP_RFC7323_PAWS",
-		"TCP_TOO_OLD_ACK",
-		"TCP_ACK_UNSENT_DATA",
-		"TCP_FLAGS",
-		"TCP_OLD_ACK",
-		"TCP_ABORT_ON_DATA",
-		"TCP_TIMEWAIT_SOCKET",
-		"INVALID_SYN",
-		"TCP_ABORT_ON_CLOSE",
-		"TCP_ABORT_ON_LINGER",
-		"TCP_ABORT_ON_MEMORY",
-		"TCP_STATE",
-		"TCP_KEEPALIVE_TIMEOUT",
-		"TCP_DISCONNECT_WITH_DATA",
-		"MPTCP_RST_EUNSPEC",
-		"MPTCP_RST_EMPTCP",
-		"MPTCP_RST_ERESOURCE",
-		"MPTCP_RST_EPROHIBIT",
-		"MPTCP_RST_EWQ2BIG",
-		"MPTCP_RST_EBADPERF",
-		"MPTCP_RST_EMIDDLEBOX",
-		"ERROR",
-	};
+	return NAME_IN(reset_reasons, reason);
+}
 
-	return NAME_IN(names, reason);
+int reset_reason_number(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(reset_reasons); i++) {
+		if (!strcmp(reset_reasons[i], name))
+			return (int)i;
+	}
+	return -1;
 }
 
 const char *name_errno(int error)

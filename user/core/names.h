@@ -22,6 +22,8 @@ const char *name_owner_source(enum ev_owner_source source);
 
 /* enum sk_rst_reason without its prefix, "TCP_ABORT_ON_DATA"; NULL for -1 or one not known. */
 const char *name_reset_reason(int reason);
+/* Of a name without SK_RST_REASON_; -1: none of them. */
+int reset_reason_number(const char *name);
 
 /* "ECONNREFUSED"; NULL for 0, "E<number>" is never made up: NULL where libc has no name. */
 const char *name_errno(int error);

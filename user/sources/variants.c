@@ -7,6 +7,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "core/names.h"
 #include "event.h"
 #include "filter.h"
 #include "sources/kernel.h"
@@ -25,6 +26,26 @@ static int arguments_of(const struct btf *btf, const char *typedef_name)
 		return -1;
 	type = btf__type_by_id(btf, type->type);
 	return type && btf_is_func_proto(type) ? btf_vlen(type) - 1 : -1;
+}
+
+#define REASON_PREFIX "SK_RST_REASON_"
+
+/* By their names: the first kernels that gave reasons lacked six in the middle. */
+static void find_reset_reasons(const struct btf *btf, int32_t *reasons)
+{
+	int id = btf__find_by_name_kind(btf, "sk_rst_reason", BTF_KIND_ENUM);
+	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+	const struct btf_enum *values = type ? btf_enum(type) : NULL;
+
+	memset(reasons, -1, EV_RESET_REASONS * sizeof(*reasons));
+	for (int i = 0; type && i < btf_vlen(type); i++) {
+		const char *name = btf__name_by_offset(btf, values[i].name_off);
+
+		if (values[i].val < 0 || values[i].val >= EV_RESET_REASONS ||
+		    strncmp(name, REASON_PREFIX, strlen(REASON_PREFIX)))
+			continue;
+		reasons[values[i].val] = reset_reason_number(name + strlen(REASON_PREFIX));
+	}
 }
 
 /* As compat.bpf.h does: the presence of a helper tells of more than itself. */
@@ -57,6 +78,7 @@ int variants_find(struct variants *variants, const char *btf_path)
 		/* it came with what forbids a program to run inside itself (6.1, 05b24ff9b2cf) */
 		.skips_nested = kernel_symbol("bpf_prog_inc_misses_counter") != 0,
 	};
+	find_reset_reasons(btf, variants->reset_reasons);
 	btf__free(btf);
 	if (!variants->sock_storage)
 		variants->socket_file_ops = kernel_symbol("socket_file_ops");
@@ -99,6 +121,8 @@ void variants_apply(const struct variants *variants, struct connlife_bpf *skel)
 	bpf_map__set_autocreate(skel->maps.old_notes, !variants->sock_storage);
 	bpf_map__set_autocreate(skel->maps.old_cookies, !variants->sock_cookie);
 	skel->rodata->socket_file_ops = variants->socket_file_ops;
+	memcpy((void *)skel->rodata->reset_reasons, variants->reset_reasons,
+	       sizeof(variants->reset_reasons));
 }
 
 static struct variant_note note_of(const char *what, bool has, const char *gives, const char *costs)

@@ -9,11 +9,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <linux/types.h>
+
+#include "event.h"
 
 struct connlife_bpf;
 
 struct variants {
 	bool reset_reason; /* tcp_send_reset gives it */
+	int32_t reset_reasons[EV_RESET_REASONS]; /* from its numbers to struct ev_reset's */
 	bool retransmit_error; /* tcp_retransmit_skb gives it, and tells of failures too */
 	bool sock_storage; /* notes lie with the socket */
 	bool sock_cookie;
