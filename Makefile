@@ -99,6 +99,7 @@ help:
 	@echo "sudo make test-deb   builds it, judges it with lintian, installs it in a clean Debian"
 	@echo "sudo make test-arm64 builds for arm64 in a Debian tree, runs that under QEMU"
 	@echo "make completion  the tests of the completion for bash"
+	@echo "make manpage     the tests of the manual page: all options, fields and metrics are in it"
 	@echo "make install     to PREFIX ($(PREFIX)), below DESTDIR if set"
 	@echo "make clean       remove build/"
 	@echo "TUI=0            builds without the command top, which needs ncurses"
@@ -323,11 +324,14 @@ test-arm64:
 completion: all
 	@tests/completion $(BUILD)/connlife
 
+manpage: all
+	@tests/manpage $(BUILD)/connlife
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -path $(BUILD)/arm64 -prune -o -name '*.d' -print 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench soak bench-parts budgets install uninstall deb test-deb test-arm64 completion clean FORCE
+.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench soak bench-parts budgets install uninstall deb test-deb test-arm64 completion manpage clean FORCE
 .DELETE_ON_ERROR:
