@@ -90,7 +90,7 @@ help:
 	@echo "make unit        the tests that need neither root nor a kernel"
 	@echo "make fuzz        libFuzzer on every reader and writer (FUZZ_RUNS=$(FUZZ_RUNS), FUZZ_SECONDS, FUZZ='parse json')"
 	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
-	@echo "make check       the direction of includes and the format of the code"
+	@echo "make check       the direction of includes, the format of the code, budgets"
 	@echo "sudo make bench  what connlife costs, beside tcplife and tcpstates"
 	@echo "sudo make soak   three tracers under a mixed load, their memory and descriptors (SOAK_MINUTES=30)"
 	@echo "make bench-parts what engine and writers cost alone, without root (ARGS='--check --json FILE')"
