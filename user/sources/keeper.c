@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,11 +47,12 @@ static struct {
 	void *farewell_ctx;
 	int fd; /* to the other process; -1: there is none */
 	pid_t pid;
+	int other; /* in the child: a pidfd of the other process; -1: this kernel has none */
 	bool is_child;
 	bool is_over; /* in the child: the other process is gone or wants the end */
 	bool is_handing; /* a part: the other one may ask for few things in the middle of it */
 	struct taker taker; /* where the duties are done by the caller */
-} keeper = { .fd = -1 };
+} keeper = { .fd = -1, .other = -1 };
 
 void keeper_take_on(enum keeper_task task, keeper_duty duty, void *ctx)
 {
@@ -79,12 +82,39 @@ union fd_room {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+/*
+ * False once the other process is gone. Its end of the socket says so too, unless it was
+ * taken over and gave that away: to somebody else, or to us in a message not yet taken.
+ */
+static bool wait_for_other(short events)
+{
+	struct pollfd fds[] = { { .fd = keeper.fd, .events = events },
+				{ .fd = keeper.other, .events = POLLIN } };
+
+	while (poll(fds, 2, -1) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return !fds[1].revents;
+}
+
+/* The keeper must not wait for room alone. */
+static ssize_t send_all(const struct msghdr *msg)
+{
+	int flags = MSG_NOSIGNAL | (keeper.is_child ? MSG_DONTWAIT : 0);
+	ssize_t sent;
+
+	do
+		sent = sendmsg(keeper.fd, msg, flags);
+	while (sent < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_other(POLLOUT))));
+	return sent;
+}
+
 static bool send_message(struct message *message)
 {
 	struct iovec iov = { message, sizeof(*message) };
 	union fd_room room = { .bytes = { 0 } };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t sent;
 
 	if (message->call.fd >= 0) {
 		msg.msg_control = &room;
@@ -94,10 +124,7 @@ static bool send_message(struct message *message)
 						.cmsg_len = CMSG_LEN(sizeof(int)) };
 		memcpy(CMSG_DATA(&room.header), &message->call.fd, sizeof(int));
 	}
-	do
-		sent = sendmsg(keeper.fd, &msg, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent == sizeof(*message);
+	return send_all(&msg) == sizeof(*message);
 }
 
 static bool receive_message(struct message *message)
@@ -111,12 +138,14 @@ static bool receive_message(struct message *message)
 	const struct cmsghdr *header;
 	ssize_t got;
 
+	if (keeper.is_child && !wait_for_other(POLLIN))
+		return false;
 	if (keeper.is_child) /* nobody has to send it one */
 		msg.msg_controllen = 0;
 	do
 		got = recvmsg(keeper.fd, &msg, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
-	if (got != sizeof(*message))
+	if (got != sizeof(*message) || msg.msg_flags & MSG_TRUNC)
 		return false;
 	header = CMSG_FIRSTHDR(&msg);
 	message->call.fd = -1;
@@ -191,7 +220,8 @@ bool keeper_hand(struct keeper_call *part)
 	if (!keeper.is_child)
 		return take_here(part);
 	message.call = *part;
-	keeper.is_over |= !send_message(&message);
+	if (!keeper.is_over)
+		keeper.is_over = !send_message(&message);
 	close_fd(&part->fd);
 	keeper.is_handing = true;
 	serve();
@@ -236,11 +266,13 @@ int keeper_start(void (*settle)(void))
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -errno;
+	keeper.other = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	keeper.pid = fork();
 	if (!keeper.pid) {
 		close(ends[0]);
 		be_keeper(ends[1], settle);
 	}
+	close_fd(&keeper.other);
 	if (keeper.pid < 0) {
 		int err = -errno;
 
