@@ -169,6 +169,13 @@ $(BUILD)/tests/kernels/relocate: tests/kernels/relocate.c $(PURE_OBJS) \
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(LIBS)
 
+# The duties as they are in the program: all of it but main().
+$(BUILD)/tests/kernel/test_duties: tests/kernel/test_duties.c $(PURE_OBJS) \
+		$(filter-out %/user/main.o,$(REST_OBJS)) $(BUILD)/flags | $(SKEL)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(LIBS) -lcmocka
+
 $(BUILD)/tests/kernel/%: tests/kernel/%.c $(BUILD)/flags | $(SKEL)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)

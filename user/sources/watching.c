@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -60,16 +61,55 @@ int watching_set_up(struct connlife_bpf *skel, const struct live_options *option
 	return err;
 }
 
-/* Interfaces are known by index and name in the namespace of whoever asks. */
-static int enter(const struct watching *watching)
+/*
+ * Interfaces are known by index and name in the namespace of whoever asks: who can't go
+ * there must not ask, for those of another one may be called the same. 0, with what leave()
+ * wants in home, or a negative errno.
+ */
+static int enter(const struct watching *watching, int *home)
 {
-	return watching->netns < 0 ? -1 : netns_enter(watching->netns);
+	*home = watching->netns < 0 ? -1 : netns_enter(watching->netns);
+	return watching->netns < 0 || *home >= 0 ? 0 : *home;
 }
 
 static void leave(int home)
 {
 	if (home >= 0)
 		netns_leave(home);
+}
+
+/* The one of the start and no other, whatever is to be found by its name now. 0 or a negative errno. */
+static int open_netns(struct watching *watching)
+{
+	struct stat st;
+
+	watching->netns = -1;
+	if (!watching->netns_name)
+		return 0;
+	watching->netns = netns_open(watching->netns_name);
+	if (watching->netns < 0)
+		return watching->netns;
+	if (!fstat(watching->netns, &st) && st.st_ino == watching->netns_inum)
+		return 0;
+	close(watching->netns);
+	watching->netns = -1;
+	return -ENOENT;
+}
+
+static int open_packets(struct watching *watching, const struct packets_options *options)
+{
+	int home, err = open_netns(watching);
+
+	if (!err)
+		err = enter(watching, &home);
+	if (err) {
+		log_line("--netns %s: %s; its interfaces can't be watched", watching->netns_name,
+			 strerror(-err));
+		return err;
+	}
+	watching->packets = packets_open(options);
+	leave(home);
+	return watching->packets ? 0 : -ENODEV;
 }
 
 int watching_start(struct watching **out, struct connlife_bpf *skel,
@@ -86,7 +126,6 @@ int watching_start(struct watching **out, struct connlife_bpf *skel,
 		.tc_raw_fd = bpf_program__fd(skel->progs.watch_tc_raw),
 	};
 	struct watching *watching;
-	int home;
 
 	*out = NULL;
 	if (options->packets == PACKETS_OFF)
@@ -94,20 +133,17 @@ int watching_start(struct watching **out, struct connlife_bpf *skel,
 	watching = calloc(1, sizeof(*watching));
 	if (!watching)
 		return -ENOMEM;
-	watching->netns = options->netns ? netns_open(options->netns) : -1;
 	watching->netns_name = options->netns;
 	watching->netns_inum = skel->rodata->packet_netns_inum;
-	home = enter(watching);
-	watching->packets = packets_open(&packets);
-	leave(home);
 	*out = watching;
-	return watching->packets ? 0 : -ENODEV;
+	return open_packets(watching, &packets);
 }
 
 static void let_go(struct watching *watching)
 {
-	int home = enter(watching);
+	int home;
 
+	enter(watching, &home);
 	packets_close(watching->packets);
 	watching->packets = NULL;
 	leave(home);
@@ -138,7 +174,8 @@ static void look(struct watching *watching)
 		let_go(watching);
 		return;
 	}
-	home = enter(watching);
+	if (enter(watching, &home))
+		return;
 	packets_look(watching->packets);
 	leave(home);
 }
@@ -151,8 +188,7 @@ void watching_follow(struct watching *watching, uint64_t now_ns)
 	if (!watching || !watching->packets)
 		return;
 	news.fd = packets_fd(watching->packets);
-	if (poll(&news, 1, 0) > 0) {
-		home = enter(watching);
+	if (poll(&news, 1, 0) > 0 && !enter(watching, &home)) {
 		packets_follow(watching->packets);
 		leave(home);
 	}
