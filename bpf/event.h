@@ -24,7 +24,7 @@ enum ev_kind {
 	EV_DESTROY = 4, /* the socket is gone */
 	EV_RESET_SENT = 5, /* tcp_send_reset for a socket or a minisock */
 	EV_RESET_RECEIVED = 6, /* tcp_receive_reset; also for some local aborts */
-	EV_RETRANSMIT = 7, /* a segment with SYN or FIN was sent again */
+	EV_RETRANSMIT = 7, /* a segment with SYN or FIN was sent again; see EV_SENT_AGAIN */
 	EV_SYNACK_RETRANSMIT = 8, /* a half-open request sent its SYN+ACK again */
 	EV_MINISOCK_TIMER = 9, /* the timer of a TIME_WAIT or FIN_WAIT2 minisock */
 	EV_SEGMENT = 10, /* an interface received a segment that matters */
@@ -35,6 +35,7 @@ enum ev_kind {
 	EV_FLAGS = 13, /* what was received of one connection, by flag; before its EV_CLOSE */
 
 	EV_READER = 14, /* the first task that read from it, where no later event would say so */
+	EV_SENT_AGAIN = 15, /* any segment was: where segments are told, instead of EV_RETRANSMIT */
 
 	/* from a snapshot */
 	EV_SCAN_BEGIN = 16, /* of one network namespace */
@@ -205,6 +206,19 @@ struct ev_retransmit {
 	__u8 state;
 	__u16 lport;
 	__s32 error; /* not 0: it did not leave this host; a negative errno, or NET_XMIT_DROP */
+};
+
+/* And where the sequence spaces are, the repetition itself included. */
+struct ev_sent_again {
+	struct ev_retransmit segment;
+	__u64 bytes_acked; /* as in struct ev_stats */
+	__u64 bytes_received;
+	__u32 snd_una;
+	__u32 snd_nxt;
+	__u32 rcv_nxt; /* what the segment acknowledges */
+	__u32 segs_in;
+	__u32 segs_out;
+	__u32 pad;
 };
 
 struct ev_synack_retransmit {
@@ -412,6 +426,7 @@ _Static_assert(sizeof(struct ev_close) == 136, "EV_CLOSE");
 _Static_assert(sizeof(struct ev_destroy) == 32, "EV_DESTROY");
 _Static_assert(sizeof(struct ev_reset) == 40, "EV_RESET_*");
 _Static_assert(sizeof(struct ev_retransmit) == 48, "EV_RETRANSMIT");
+_Static_assert(sizeof(struct ev_sent_again) == 88, "EV_SENT_AGAIN");
 _Static_assert(sizeof(struct ev_synack_retransmit) == 112, "EV_SYNACK_RETRANSMIT");
 _Static_assert(sizeof(struct ev_minisock_timer) == 48, "EV_MINISOCK_TIMER");
 _Static_assert(sizeof(struct ev_segment) == 120, "EV_SEGMENT");

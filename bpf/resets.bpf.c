@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets, and what of a handshake or a release had to be sent again. What data
- * had to is in the socket's own counters.
+ * Resets, and what of a handshake or a release had to be sent again; where
+ * segments are told, what of the data had to, too. How much of it is in the
+ * socket's own counters.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -94,30 +95,72 @@ int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb, c
 	return on_send_reset(sk, skb, known_reason(reason));
 }
 
+static __always_inline void fill_retransmit(struct ev_retransmit *again, const struct sock *sk,
+					    const struct tcp_sock *tp, const struct sk_buff *skb,
+					    int error)
+{
+	const struct tcp_skb_cb *cb = (const void *)skb->cb;
+
+	bpf_core_read(&again->seq, sizeof(again->seq), &cb->seq);
+	bpf_core_read(&again->end_seq, sizeof(again->end_seq), &cb->end_seq);
+	again->tcp_flags = skb_tcp_flags(skb);
+	again->state = sk->__sk_common.skc_state;
+	again->lport = sock_lport(sk, tp, again->state);
+	again->error = error;
+}
+
+static __always_inline void send_retransmit(const struct sock *sk, const struct tcp_sock *tp,
+					    const struct sk_buff *skb, int error)
+{
+	struct ev_retransmit *again = reserve_event(sizeof(*again));
+
+	if (!again)
+		return;
+	fill_hdr(&again->hdr, EV_RETRANSMIT, sizeof(*again), sk, sock_cookie(sk));
+	fill_retransmit(again, sk, tp, skb, error);
+	submit_event(again);
+}
+
+/* Lost data is sent again in storms: it only takes the room that states leave. */
+static __always_inline void send_sent_again(const struct sock *sk, const struct tcp_sock *tp,
+					    const struct sk_buff *skb, bool is_data, int error)
+{
+	struct ev_sent_again *again;
+
+	if (is_data)
+		again = reserve_lesser(sizeof(*again));
+	else
+		again = reserve_event(sizeof(*again));
+	if (!again)
+		return;
+	fill_hdr(&again->segment.hdr, EV_SENT_AGAIN, sizeof(*again), sk, sock_cookie(sk));
+	fill_retransmit(&again->segment, sk, tp, skb, error);
+	again->bytes_acked = tp->bytes_acked;
+	again->bytes_received = tp->bytes_received;
+	again->snd_una = tp->snd_una;
+	again->snd_nxt = tp->snd_nxt;
+	again->rcv_nxt = tp->rcv_nxt;
+	again->segs_in = tp->segs_in;
+	again->segs_out = tp->segs_out;
+	again->pad = 0;
+	submit_and_wake(again);
+}
+
 static __always_inline int on_retransmit(const struct sock *sk, const struct sk_buff *skb,
 					 int error)
 {
+	bool is_data = !(skb_tcp_flags(skb) & (TCP_FLAG_SYN | TCP_FLAG_FIN));
 	const struct tcp_sock *tp;
-	struct ev_retransmit *again;
-	__u8 tcp_flags = skb_tcp_flags(skb);
 
-	if (!(tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN)) || !was_wanted(note_of(sk)))
+	if ((is_data && (!watch_segments || error)) || !was_wanted(note_of(sk)))
 		return 0;
 	tp = bpf_skc_to_tcp_sock((void *)sk);
 	if (!tp)
 		return 0;
-	again = reserve_event(sizeof(*again));
-	if (!again)
-		return 0;
-	fill_hdr(&again->hdr, EV_RETRANSMIT, sizeof(*again), sk, sock_cookie(sk));
-	bpf_core_read(&again->seq, sizeof(again->seq), &((struct tcp_skb_cb *)skb->cb)->seq);
-	bpf_core_read(&again->end_seq, sizeof(again->end_seq),
-		      &((struct tcp_skb_cb *)skb->cb)->end_seq);
-	again->tcp_flags = tcp_flags;
-	again->state = sk->__sk_common.skc_state;
-	again->lport = sock_lport(sk, tp, again->state);
-	again->error = error;
-	submit_event(again);
+	if (watch_segments)
+		send_sent_again(sk, tp, skb, is_data, error);
+	else
+		send_retransmit(sk, tp, skb, error);
 	return 0;
 }
 

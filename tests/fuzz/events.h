@@ -73,6 +73,7 @@ static inline void narrow_rest(uint8_t *event, uint8_t kind)
 	struct ev_minisock_timer *timer = (struct ev_minisock_timer *)event;
 	struct ev_numbers *numbers = (struct ev_numbers *)event;
 	struct ev_found *found = (struct ev_found *)event;
+	struct ev_sent_again *again = (struct ev_sent_again *)event;
 
 	if (kind == EV_CLOSE) {
 		narrow_stats(&close->stats);
@@ -85,6 +86,9 @@ static inline void narrow_rest(uint8_t *event, uint8_t kind)
 	} else if (kind == EV_NUMBERS) {
 		numbers->bytes_acked &= DECODE_BYTES_MAX;
 		numbers->bytes_received &= DECODE_BYTES_MAX;
+	} else if (kind == EV_SENT_AGAIN) {
+		again->bytes_acked &= DECODE_BYTES_MAX;
+		again->bytes_received &= DECODE_BYTES_MAX;
 	} else if (kind == EV_WAITING) {
 		narrow_stats(&waiting->stats);
 		waiting->state %= ST_MAX;

@@ -236,6 +236,7 @@ static void give_made(struct run *run, struct feed *feed)
 		EV_CGROUP,
 		EV_END,
 		EV_READER,
+		EV_SENT_AGAIN,
 	};
 	uint8_t kind = kinds[feed_below(feed, ARRAY_SIZE(kinds))];
 	uint8_t which = feed_u8(feed), sent = feed_u8(feed);

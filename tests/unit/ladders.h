@@ -364,6 +364,8 @@ static inline void live_crowded(void)
 		item->again = i & 2;
 		item->seen = i & 4;
 		item->payload = UINT32_MAX;
+		if (i == 2) /* again, and many of them */
+			item->tx_segs = item->tx_bytes = INT64_MAX;
 	}
 	data(&one, INT64_MAX, INT64_MAX, INT64_MAX - 1, INT64_MAX - 1);
 	data(&one, UNKNOWN_COUNT, UNKNOWN_COUNT, UNKNOWN_COUNT, UNKNOWN_COUNT);

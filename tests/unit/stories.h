@@ -345,13 +345,16 @@ static inline void story_put_segment(struct story_text *out, const struct story_
 		story_put(out, ",has ack?");
 	}
 	story_put(out, ")%s%s", item->seen ? "!" : "", item->again ? "+" : "");
-	if (item->payload)
+	if (item->tx_segs)
+		story_put(out, ":%lldx%lld", (long long)item->tx_segs, (long long)item->tx_bytes);
+	else if (item->payload)
 		story_put(out, ":%u", item->payload);
 }
 
 /*
  * ">" sent and "<" received, the flags, (seq,ack) counted from the initial
- * numbers or "-", "!" seen on the wire, "+" again; payload is [tx/rx].
+ * numbers or "-", "!" seen on the wire, "+" again, with ":segments x bytes" where many are
+ * one item; payload is [tx/rx].
  */
 static inline const char *story_text(const struct report_story *story, const struct end *end)
 {

@@ -24,6 +24,7 @@ static const struct {
 	{ EV_REFUSED, sizeof(struct ev_refused) },
 	{ EV_FLAGS, sizeof(struct ev_flags) },
 	{ EV_READER, sizeof(struct ev_reader) },
+	{ EV_SENT_AGAIN, sizeof(struct ev_sent_again) },
 	{ EV_SCAN_BEGIN, sizeof(struct ev_scan) },
 	{ EV_FOUND, sizeof(struct ev_found) },
 	{ EV_HOLDER, sizeof(struct ev_holder) },

@@ -245,6 +245,57 @@ static void test_left_out(void **state)
 		"\n");
 }
 
+/* Data that was sent again, and more of it in one line. */
+static void test_data_again(void **state)
+{
+	struct story_item *item;
+
+	shake_hands(&one);
+	data(&one, 1000000, 700, 0, 350);
+	item = out(&one, 1200, ACK, 2897, 1);
+	item->again = true;
+	item->payload = 1448;
+	item = out(&one, 201300, ACK, 5793, 1);
+	item->again = true;
+	item->payload = 1448;
+	item->tx_segs = 1234;
+	item->tx_bytes = 1786832;
+	enter(&one, 900000, ST_CLOSE);
+	one.conn.closed = CLOSED_TIMED_OUT;
+	one.conn.error = ETIMEDOUT;
+	assert_drawn(
+		&one, &narrow,
+		"10.77.0.1:40001 (pid 12245 curl) -> 10.77.0.2:443\n"
+		"opened: handshake 0.083 ms; closed: timed_out; error: ETIMEDOUT\n"
+		"      ms      client |                                           | server\n"
+		"   0.000    SYN_SENT | - - - SYN seq 0 - - - - - - - - - - - - ->| (SYN_RECV)\n"
+		"   0.083 ESTABLISHED |<- - - SYN+ACK seq 0 ack 1 - - - - - - - - |\n"
+		"   0.083             | - - - ACK seq 1 ack 1 - - - - - - - - - ->| (ESTABLISHED)\n"
+		"                     |~~~~~~ 1,000,000 bytes in 700 segments ~~~>|\n"
+		"   1.200             | - - - ACK seq 2897 ack 1 len 1448 again ->|\n"
+		" 201.300             | - - - 1,786,832 bytes again in 1,234  - ->|\n"
+		" 900.000       CLOSE |                                           |\n"
+		"\n");
+}
+
+/* Sent again, it does not prove that the handshake's last ACK arrived. */
+static void test_data_again_proves_nothing(void **state)
+{
+	struct story_item *item;
+
+	enter(&one, 0, ST_SYN_SENT);
+	out(&one, 0, SYN, 0, UNKNOWN);
+	in(&one, 83, SYN | ACK, 0, 1);
+	enter(&one, 83, ST_ESTABLISHED);
+	item = out(&one, 200000, ACK, 1, 1);
+	item->again = true;
+	item->payload = 5;
+	ladder_conn(&text, &unknown_clock, &narrow, &one.conn);
+	text_char(&text, '\0');
+	assert_non_null(strstr(text.data, "ACK seq 1 ack 1 len 5 again - - - ->|\n"));
+	text_clear(&text);
+}
+
 static void test_color(void **state)
 {
 	const struct ladder_style color = { .width = 60, .color = true };
@@ -267,11 +318,22 @@ static void test_color(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_four_way),	   TEST(test_four_way_wider), TEST(test_four_way_narrowest),
-		TEST(test_three_segments), TEST(test_half_close),     TEST(test_reset_received),
-		TEST(test_reset_sent),	   TEST(test_refused),	      TEST(test_lost_syn),
-		TEST(test_simultaneous),   TEST(test_unknown_isns),   TEST(test_absolute),
-		TEST(test_left_out),	   TEST(test_color),
+		TEST(test_four_way),
+		TEST(test_four_way_wider),
+		TEST(test_four_way_narrowest),
+		TEST(test_three_segments),
+		TEST(test_half_close),
+		TEST(test_reset_received),
+		TEST(test_reset_sent),
+		TEST(test_refused),
+		TEST(test_lost_syn),
+		TEST(test_simultaneous),
+		TEST(test_unknown_isns),
+		TEST(test_absolute),
+		TEST(test_left_out),
+		TEST(test_data_again),
+		TEST(test_data_again_proves_nothing),
+		TEST(test_color),
 	};
 
 	return cmocka_run_group_tests_name("ladder", tests, far_from_utc, free_text);

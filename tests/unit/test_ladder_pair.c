@@ -104,6 +104,92 @@ static void test_pair_simultaneous(void **state)
 		"\n");
 }
 
+/* What the right end sent again goes to the left; a segment of a fold is not matched with it. */
+static void test_pair_data_again(void **state)
+{
+	struct story_item *item;
+
+	shake_hands(&one);
+	item = in(&one, 400300, ACK | URG, 1, 1);
+	item->seen = true;
+	item->payload = 100;
+	shake_hands_back(&other);
+	data(&other, 300, 3, 0, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		item = out(&other, 200300 * (i + 1), ACK, 1, 1);
+		item->again = true;
+		item->payload = 100;
+	}
+	item = out(&other, 700300, ACK, 101, 1);
+	item->again = true;
+	item->payload = 100;
+	item->tx_segs = 12;
+	item->tx_bytes = 1200;
+	pair();
+	ladder_conn(&text, &unknown_clock, &narrow, &one.conn);
+	text_char(&text, '\0');
+	assert_non_null(strstr(text.data, "|<- - - ACK seq 1 ack 1 len 100 again"));
+	assert_non_null(strstr(text.data, "|<----- URG+ACK seq 1 ack 1 len 100 again"));
+	assert_non_null(strstr(text.data, "|<- - - 1,200 bytes again in 12 segments"));
+	assert_int_equal(count(" again"), 3);
+	text_clear(&text);
+}
+
+static void repeat_between_data(struct life *life, int64_t us)
+{
+	struct story_item *item;
+
+	data(life, 13, 2, 4, 2);
+	item = out(life, us, ACK, 4, 5);
+	item->again = true;
+	item->payload = 10;
+	data(life, 0, 1, 20, 1);
+	enter(life, us + 1000, ST_CLOSE);
+}
+
+static void want_order(const char *first, const char *second, const char *third)
+{
+	const char *at = strstr(text.data, first);
+
+	assert_non_null(at);
+	at = strstr(at, second);
+	assert_non_null(at);
+	assert_non_null(strstr(at, third));
+}
+
+/* Who sends again knows what came before and after it; the other end knows the sum only. */
+static void test_pair_data_around_again(void **state)
+{
+	shake_hands(&one);
+	shake_hands_back(&other);
+	repeat_between_data(&one, 200000);
+	data(&other, 24, 3, 13, 3);
+	enter(&other, 201500, ST_CLOSE);
+	pair();
+	ladder_conn(&text, &unknown_clock, &usual, &one.conn);
+	text_char(&text, '\0');
+	want_order("13 bytes in 2 segments -> / <- 4 bytes in 2 ", "len 10 again",
+		   "20 bytes in 1 segment");
+	assert_null(strstr(text.data, "24 bytes"));
+	text_clear(&text);
+}
+
+static void test_pair_data_around_again_from_right(void **state)
+{
+	shake_hands(&one);
+	shake_hands_back(&other);
+	data(&one, 24, 3, 13, 3);
+	enter(&one, 201500, ST_CLOSE);
+	repeat_between_data(&other, 200000);
+	pair();
+	ladder_conn(&text, &unknown_clock, &usual, &one.conn);
+	text_char(&text, '\0');
+	want_order("4 bytes in 2 segments -> / <- 13 bytes in 2 ",
+		   "|<- - - ACK seq 4 ack 5 len 10 again ", "20 bytes in 1 segment");
+	assert_null(strstr(text.data, "24 bytes"));
+	text_clear(&text);
+}
+
 /* Only one of the two has a story: the other's states are not made up. */
 static void test_pair_one_story(void **state)
 {
@@ -206,6 +292,9 @@ int main(void)
 		TEST(test_pair_lost_syn),
 		TEST(test_pair_reset),
 		TEST(test_pair_simultaneous),
+		TEST(test_pair_data_around_again),
+		TEST(test_pair_data_around_again_from_right),
+		TEST(test_pair_data_again),
 		TEST(test_pair_one_story),
 		TEST(test_pair_unequal),
 		TEST(test_pair_knot),

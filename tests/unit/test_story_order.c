@@ -136,8 +136,18 @@ static void give_retransmit(struct bench *b, uint64_t sock)
 				       .tcp_flags = (uint8_t)any(64),
 				       .state = any_state(),
 				       .lport = (uint16_t)(any(2) ? LPORT : 0) };
+	struct ev_sent_again numbered = { .segment = again,
+					  .bytes_acked = any(100),
+					  .bytes_received = any(100),
+					  .snd_una = ISN_LOCAL + any(100),
+					  .snd_nxt = ISN_LOCAL + any(200),
+					  .rcv_nxt = ISN_REMOTE + any(100) };
 
-	give(b, again);
+	numbered.segment.hdr = make_hdr(EV_SENT_AGAIN, sizeof(numbered), sock);
+	if (any(2))
+		give(b, again);
+	else
+		give(b, numbered);
 }
 
 static void give_found(struct bench *b, uint64_t sock)
@@ -210,6 +220,7 @@ static void want_item(const struct story_item *item)
 	if (item->kind == STORY_SEGMENT) {
 		assert_true(item->way == STORY_OUT || item->way == STORY_IN);
 		assert_true(item->way == STORY_IN || !item->seen);
+		assert_true(!item->tx_segs || (item->again && item->way == STORY_OUT));
 		assert_true(item->tcp_flags & TCP_ACK || !item->has_ack);
 	} else if (item->kind == STORY_STATE) {
 		assert_true(item->state > ST_NONE && item->state < ST_MAX);

@@ -105,6 +105,179 @@ static void test_fin_again_after_data(void **ctx)
 	bench_end(&b);
 }
 
+/* With where the sequence spaces are; it is among the segments that were sent. */
+static void end_sends_again(struct end *end, uint8_t tcp_flags, uint32_t seq, uint32_t len,
+			    int error)
+{
+	struct ev_sent_again again = { .segment = { .seq = end->isn_local + seq,
+						    .end_seq = end->isn_local + seq + len,
+						    .tcp_flags = tcp_flags,
+						    .state = end->state,
+						    .lport = end->tuple.lport,
+						    .error = error },
+				       .bytes_acked = end->numbers.bytes_acked,
+				       .bytes_received = end->numbers.bytes_received,
+				       .snd_una = end->numbers.snd_una,
+				       .snd_nxt = end->numbers.snd_nxt,
+				       .rcv_nxt = end->numbers.rcv_nxt,
+				       .segs_in = end->numbers.segs_in };
+
+	again.segment.hdr = make_hdr(EV_SENT_AGAIN, sizeof(again), end->sock);
+	again.segs_out = ++end->numbers.segs_out;
+	give(end->b, again);
+}
+
+/* Nothing of it is acknowledged; all of it is written, some waits for a window. */
+static void end_sends_in_vain(struct end *end, uint32_t sent, uint32_t waiting)
+{
+	end->numbers.write_seq = end->numbers.snd_nxt + sent + waiting;
+	end->numbers.snd_nxt += sent;
+	end->numbers.segs_out++;
+}
+
+static void end_is_acked(struct end *end)
+{
+	end->numbers.bytes_acked += end->numbers.snd_nxt - end->numbers.snd_una;
+	end->numbers.snd_una = end->numbers.snd_nxt;
+	end->numbers.segs_in++;
+}
+
+/* What was sent first stands before its repetition, what waits after it. */
+static void test_data_again(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+	const struct report_conn *conn;
+
+	start_story(&b, true, false);
+	end_opens(&end);
+	end_sends_in_vain(&end, 5, 3);
+	end_sends_again(&end, TCP_ACK | TCP_PSH, 1, 5, 0);
+	end_sends_again(&end, TCP_ACK | TCP_PSH, 1, 5, -ENOBUFS);
+	end_sends_again(&end, TCP_ACK | TCP_PSH, 1, 5, 0);
+	end_closes(&end, ETIMEDOUT, 0);
+	conn = told(&b);
+	assert_story(conn, &end, CLIENT_OPENS "[5/0] >A(1,1)+:5 >A(1,1)+:5 [3/0] CLOSE");
+	assert_int_equal(conn->story->items[5].tx_segs, 1);
+	assert_int_equal(conn->fin_retrans, 0);
+	bench_end(&b);
+}
+
+/* Between two losses all went well; each repetition acknowledges what had come by then. */
+static void test_data_again_later(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, false);
+	const struct report_conn *conn;
+
+	start_story(&b, true, false);
+	end_opens(&end);
+	end_receives(&end, 9, 1);
+	end_sends_in_vain(&end, 5, 0);
+	end_sends_again(&end, TCP_ACK, 1, 5, 0);
+	end_is_acked(&end);
+	end_talks(&end);
+	end_sends_in_vain(&end, 7, 0);
+	end_sends_again(&end, TCP_ACK, 11, 7, 0);
+	end_is_acked(&end);
+	end_sends(&end, 2, 1);
+	end_closes(&end, ETIMEDOUT, 0);
+	conn = told(&b);
+	assert_story(conn, &end, SERVER_OPENS "[5/9] >A(1,10)+:5 [12/6] >A(11,16)+:7 [2/0] CLOSE");
+	bench_end(&b);
+}
+
+/* A hole that takes several segments to fill is one repetition. */
+static void test_data_again_in_a_row(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+
+	start_story(&b, true, false);
+	end_opens(&end);
+	end_sends_in_vain(&end, 9000, 0);
+	for (uint32_t seq = 1001; seq < 4001; seq += 1000)
+		end_sends_again(&end, TCP_ACK, seq, 1000, 0);
+	end_sends_again(&end, TCP_ACK, 6001, 1000, 0);
+	end_closes(&end, ETIMEDOUT, 0);
+	assert_story(told(&b), &end,
+		     CLIENT_OPENS "[9000/0] >A(1001,1)+:3000 >A(6001,1)+:1000 CLOSE");
+	bench_end(&b);
+}
+
+/* After some, the rest of a state is one item; the story stays short, the next state tells anew. */
+static void test_data_again_and_again(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+	const struct report_conn *conn;
+
+	start_story(&b, true, false);
+	end_opens(&end);
+	end_sends_in_vain(&end, 5, 0);
+	for (int i = 0; i < 1000; i++)
+		end_sends_again(&end, TCP_ACK, 1, 5, 0);
+	end_steps(&end, ST_FIN_WAIT1);
+	end_sends_again(&end, TCP_ACK, 1, 5, 0);
+	end_closes(&end, ETIMEDOUT, EVF_DEAD);
+	conn = told(&b);
+	assert_story(conn, &end,
+		     CLIENT_OPENS "[5/0] >A(1,1)+:5 >A(1,1)+:5 >A(1,1)+:5 >A(1,1)+:5 >A(1,1)+:5 "
+				  ">A(1,1)+:5 >A(1,1)+:994x4970 "
+				  "FIN_WAIT1 >FA(6,1) >A(1,1)+:5 CLOSE");
+	assert_int_equal(conn->story->left_out, 0);
+	bench_end(&b);
+}
+
+/* What had waited behind the lost FIN was told at its step already. */
+static void test_data_again_after_fin(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+
+	start_story(&b, true, false);
+	end_opens(&end);
+	end_sends_in_vain(&end, 5, 4);
+	end_steps(&end, ST_FIN_WAIT1);
+	end_receives(&end, 9, 1);
+	end_sends_again(&end, TCP_ACK, 1, 5, 0);
+	end_sends_again(&end, TCP_FIN | TCP_ACK, 10, 1, 0);
+	end_closes(&end, ETIMEDOUT, EVF_DEAD);
+	assert_story(told(&b), &end,
+		     CLIENT_OPENS "[9/0] FIN_WAIT1 >FA(10,1) [0/9] >A(1,10)+:5 >FA(10,10)+ CLOSE");
+	assert_int_equal(b.conns[0].fin_retrans, 1);
+	bench_end(&b);
+}
+
+/* A SYN's acknowledges nothing; where no numbers are known, no data is made up. */
+static void test_sent_again_unnumbered(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+
+	start_story(&b, true, false);
+	end_connects(&end, false);
+	end_sends_again(&end, TCP_SYN, 0, 1, 0);
+	end.numbers.rcv_nxt = ISN_REMOTE + 1;
+	end_sends_again(&end, TCP_ACK, 1, 5, 0);
+	end_closes(&end, ETIMEDOUT, 0);
+	assert_story(told(&b), &end, "SYN_SENT >S(-) >S(0)+ >A(1,1)+:5 CLOSE");
+	bench_end(&b);
+}
+
+/* Not drawn, the same is known. */
+static void test_data_again_not_drawn(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+
+	start_story(&b, false, false);
+	end_opens(&end);
+	end_sends_in_vain(&end, 5, 0);
+	for (int i = 0; i < 20; i++)
+		end_sends_again(&end, TCP_ACK, 1, 5, 0);
+	end_is_acked(&end);
+	end_receives(&end, 6, 1);
+	end_sends_again(&end, TCP_FIN | TCP_ACK, 6, 1, 0);
+	end_closes(&end, ETIMEDOUT, 0);
+	assert_int_equal(told(&b)->story->len, 0);
+	assert_int_equal(b.conns[0].fin_retrans, 1);
+	bench_end(&b);
+}
+
 /* synack_dropped: how often is known, when is not. */
 static void test_synack_again(void **ctx)
 {
@@ -460,6 +633,13 @@ int main(void)
 		TEST(test_syn_again_then_seen),
 		TEST(test_fin_again),
 		TEST(test_fin_again_after_data),
+		TEST(test_data_again),
+		TEST(test_data_again_later),
+		TEST(test_data_again_in_a_row),
+		TEST(test_data_again_and_again),
+		TEST(test_data_again_after_fin),
+		TEST(test_sent_again_unnumbered),
+		TEST(test_data_again_not_drawn),
 		TEST(test_synack_again),
 		TEST(test_peer_repeats),
 		TEST(test_reset_sent),

@@ -18,6 +18,7 @@ static const unsigned short sizes[] = {
 	[EV_REFUSED] = sizeof(struct ev_refused),
 	[EV_FLAGS] = sizeof(struct ev_flags),
 	[EV_READER] = sizeof(struct ev_reader),
+	[EV_SENT_AGAIN] = sizeof(struct ev_sent_again),
 	[EV_SCAN_BEGIN] = sizeof(struct ev_scan),
 	[EV_FOUND] = sizeof(struct ev_found),
 	[EV_HOLDER] = sizeof(struct ev_holder),
@@ -97,6 +98,11 @@ static bool are_numbers(const struct ev_numbers *numbers)
 	return are_bytes(numbers->bytes_acked, numbers->bytes_received);
 }
 
+static bool is_sent_again(const struct ev_sent_again *again)
+{
+	return are_bytes(again->bytes_acked, again->bytes_received);
+}
+
 static bool is_listener(const struct ev_listener *listener)
 {
 	return is_family(&listener->tuple) && listener->owner_source <= OWNER_CONNECT;
@@ -131,6 +137,8 @@ bool decode_is_event(const void *data, size_t size)
 		return is_family(&((const struct ev_synack_retransmit *)data)->tuple);
 	case EV_NUMBERS:
 		return are_numbers(data);
+	case EV_SENT_AGAIN:
+		return is_sent_again(data);
 	case EV_MINISOCK_TIMER:
 		return is_minisock_timer(data);
 	case EV_CGROUP:

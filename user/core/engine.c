@@ -217,6 +217,9 @@ static void dispatch(struct engine *engine, const void *event)
 	case EV_RETRANSMIT:
 		life_on_retransmit(engine, event);
 		break;
+	case EV_SENT_AGAIN:
+		life_on_sent_again(engine, event);
+		break;
 	case EV_SYNACK_RETRANSMIT:
 		life_on_synack_retransmit(engine, event);
 		break;

@@ -80,6 +80,7 @@ void life_on_destroy(struct engine *engine, const struct ev_hdr *hdr);
 void life_on_reset_sent(struct engine *engine, const struct ev_reset *event);
 void life_on_reset_received(struct engine *engine, const struct ev_reset *event);
 void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event);
+void life_on_sent_again(struct engine *engine, const struct ev_sent_again *event);
 void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_retransmit *event);
 
 void life_on_numbers(struct engine *engine, const struct ev_numbers *event);

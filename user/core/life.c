@@ -297,23 +297,39 @@ void life_on_reset_received(struct engine *engine, const struct ev_reset *event)
 		conn->story->reset_received_ns = event->hdr.ts_ns;
 }
 
-void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event)
+/* Its story, where that has to tell what was sent again. */
+static struct story *note_again(struct engine *engine, const struct ev_retransmit *event)
 {
 	struct conn *conn = find_live(engine, &event->hdr);
 	bool is_fin = event->tcp_flags & TCP_FLAG_FIN;
 
 	if (!conn)
-		return;
+		return NULL;
 	conn->seen_ns = event->hdr.ts_ns;
 	if (!conn->tuple.lport)
 		conn->tuple.lport = event->lport;
 	ends_note(engine, conn);
 	if (event->error)
-		return;
+		return NULL;
 	if (is_fin && conn->fin_retrans < UINT16_MAX)
 		conn->fin_retrans++;
-	if (conn->story)
-		story_retransmit(conn->story, event);
+	return conn->story;
+}
+
+void life_on_retransmit(struct engine *engine, const struct ev_retransmit *event)
+{
+	struct story *story = note_again(engine, event);
+
+	if (story)
+		story_retransmit(story, event);
+}
+
+void life_on_sent_again(struct engine *engine, const struct ev_sent_again *event)
+{
+	struct story *story = note_again(engine, &event->segment);
+
+	if (story)
+		story_sent_again(story, event);
 }
 
 void life_on_numbers(struct engine *engine, const struct ev_numbers *event)

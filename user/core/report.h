@@ -94,8 +94,12 @@ struct story_item {
 	bool has_seq, has_ack; /* STORY_SEGMENT: whether these are known */
 	uint32_t seq, ack; /* STORY_SEGMENT: absolute */
 	uint32_t payload; /* STORY_SEGMENT: bytes that it carries besides */
-	int64_t tx_bytes, rx_bytes; /* STORY_DATA; UNKNOWN_COUNT where not known */
-	int64_t tx_segs, rx_segs; /* STORY_DATA: with their ACKs; UNKNOWN_COUNT where not known */
+	/*
+	 * STORY_DATA: UNKNOWN_COUNT where not known; segments with their ACKs. STORY_SEGMENT
+	 * again: tx_segs of them in one item, with tx_bytes; 0: the item is one.
+	 */
+	int64_t tx_bytes, rx_bytes;
+	int64_t tx_segs, rx_segs;
 };
 
 struct report_story {

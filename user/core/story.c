@@ -7,6 +7,7 @@
 #include "core/story_items.h"
 
 #define SYNACKS_SHOWN 6 /* net.ipv4.tcp_synack_retries and one */
+#define AGAINS_SHOWN 7 /* of data, in one state; the last of them stands for the rest */
 
 struct story *story_new(bool keeps_items)
 {
@@ -77,21 +78,32 @@ static void learn_isns(struct story *story, enum conn_role role)
 	check_handshake(story);
 }
 
-/* Payload that the application gave to the socket, sent or not. */
-static uint64_t written(const struct story *story)
+/* How much payload there is up to a number of this end. */
+static uint64_t payload_until(const struct story *story, uint32_t seq, uint32_t snd_una,
+			      uint64_t bytes_acked)
 {
-	const struct ev_numbers *numbers = &story->numbers;
-	uint64_t all = numbers->bytes_acked + (uint32_t)(numbers->write_seq - numbers->snd_una);
+	uint64_t all = bytes_acked + (uint32_t)(seq - snd_una);
 	uint64_t flags = (uint64_t)story->is_active + story->fin_sent;
 
 	return all > flags ? all - flags : 0;
 }
 
+static uint64_t payload_received(const struct story *story, uint64_t bytes)
+{
+	return bytes - (story->fin_received && bytes);
+}
+
+/* Payload that the application gave to the socket, sent or not. */
+static uint64_t written(const struct story *story)
+{
+	const struct ev_numbers *numbers = &story->numbers;
+
+	return payload_until(story, numbers->write_seq, numbers->snd_una, numbers->bytes_acked);
+}
+
 static uint64_t arrived(const struct story *story)
 {
-	uint64_t bytes = story->numbers.bytes_received;
-
-	return bytes - (story->fin_received && bytes);
+	return payload_received(story, story->numbers.bytes_received);
 }
 
 void story_numbers(struct story *story, const struct ev_numbers *event, enum conn_role role)
@@ -118,30 +130,33 @@ static unsigned int before_end(const struct story *story)
 	return at;
 }
 
-/* What flowed since the last time, in one item. by_segment: the latest segment is not data. */
-static void tell_data(struct story *story, bool by_segment)
-{
+/* All that flowed until a moment. */
+struct flow {
+	uint64_t tx, rx; /* payload */
 	uint32_t segs_out, segs_in;
-	uint64_t tx, rx;
+	bool by_segment; /* the latest segment is not data */
+};
 
-	if (!story->has_isn_local)
-		return;
-	tx = written(story) - story->told_tx;
-	rx = arrived(story) - story->told_rx;
-	segs_out = story->numbers.segs_out - story->told_segs_out;
-	segs_in = story->numbers.segs_in - story->told_segs_in;
-	story->told_tx += tx;
-	story->told_rx += rx;
-	story->told_segs_out = story->numbers.segs_out;
-	story->told_segs_in = story->numbers.segs_in;
+/* What flowed since the last time, in one item. */
+static void tell_flow(struct story *story, const struct flow *flow)
+{
+	uint32_t segs_out = flow->segs_out - story->told_segs_out;
+	uint32_t segs_in = flow->segs_in - story->told_segs_in;
+	uint64_t tx = flow->tx - story->told_tx, rx = flow->rx - story->told_rx;
+	bool is_first = !story->told_tx && !story->told_rx;
+
+	story->told_tx = flow->tx;
+	story->told_rx = flow->rx;
+	story->told_segs_out = flow->segs_out;
+	story->told_segs_in = flow->segs_in;
 	if (!tx && !rx)
 		return;
-	if (by_segment && segs_in > (rx != 0))
+	if (flow->by_segment && segs_in > (rx != 0))
 		segs_in--;
 	if ((int32_t)segs_out < (tx != 0))
 		segs_out = tx != 0;
-	story->data_out_first |= !story->data_in_first && tx && !rx;
-	story->data_in_first |= !story->data_out_first && rx && !tx;
+	story->data_out_first |= is_first && tx && !rx;
+	story->data_in_first |= is_first && rx && !tx;
 	items_insert(story, before_end(story),
 		     (struct story_item){ .ts_ns = UNKNOWN_NS,
 					  .kind = STORY_DATA,
@@ -149,6 +164,18 @@ static void tell_data(struct story *story, bool by_segment)
 					  .rx_bytes = (int64_t)rx,
 					  .tx_segs = segs_out,
 					  .rx_segs = segs_in });
+}
+
+static void tell_data(struct story *story, bool by_segment)
+{
+	const struct flow flow = { .tx = written(story),
+				   .rx = arrived(story),
+				   .segs_out = story->numbers.segs_out,
+				   .segs_in = story->numbers.segs_in,
+				   .by_segment = by_segment };
+
+	if (story->has_isn_local)
+		tell_flow(story, &flow);
 }
 
 static void take_stats(struct story *story, const struct ev_stats *stats)
@@ -492,20 +519,102 @@ void story_reset_received(struct story *story)
 	items_insert(story, at, item_segment(STORY_IN, RST, story->reset_received_ns));
 }
 
-void story_retransmit(struct story *story, const struct ev_retransmit *event)
+static struct story_item item_again(const struct ev_retransmit *event)
 {
 	uint8_t tcp_flags = event->tcp_flags & (FIN | SYN | RST | ACK);
-	struct story_item item;
+	struct story_item item =
+		item_numbered(STORY_OUT, tcp_flags, event->hdr.ts_ns, event->seq, 0);
 
-	if (event->error)
-		return; /* it never left */
-	item = item_numbered(STORY_OUT, tcp_flags, event->hdr.ts_ns, event->seq, 0);
-	item.has_ack = false; /* what it acknowledges by now is not told */
+	item.has_ack = false;
 	item.payload = event->end_seq - event->seq - !!(tcp_flags & FIN) - !!(tcp_flags & SYN);
 	if (tcp_flags & FIN)
 		item.seq = event->end_seq - 1 - item.payload;
 	item.again = true;
-	items_append(story, item);
+	return item;
+}
+
+void story_retransmit(struct story *story, const struct ev_retransmit *event)
+{
+	items_append(story, item_again(event));
+}
+
+/* What was sent and received before a repetition; of what waits to be sent nothing is told yet. */
+static void tell_data_before(struct story *story, const struct ev_sent_again *event)
+{
+	struct flow flow = { .tx = payload_until(story, event->snd_nxt, event->snd_una,
+						 event->bytes_acked),
+			     .rx = payload_received(story, event->bytes_received),
+			     .segs_out = event->segs_out - 1,
+			     .segs_in = event->segs_in };
+
+	if (!story->has_numbers)
+		return;
+	/* after a FIN all of it has been told */
+	if (flow.tx < story->told_tx)
+		flow.tx = story->told_tx;
+	if (flow.rx < story->told_rx)
+		flow.rx = story->told_rx;
+	if (flow.tx != story->told_tx || flow.rx != story->told_rx)
+		tell_flow(story, &flow);
+}
+
+static void append_again(struct story *story, const struct story_item *item)
+{
+	struct story_item *last = story->len ? &story->items[story->len - 1] : NULL;
+	bool follows = last && item_is_data_again(last) && !last->tx_segs &&
+		       last->seq + last->payload == item->seq;
+	uint32_t payload;
+
+	if (follows && !__builtin_add_overflow(last->payload, item->payload, &payload))
+		last->payload = payload; /* one loss, a segment at a time */
+	else
+		items_append(story, *item);
+}
+
+/* How many repetitions of data there are since the latest state, and the last of them. */
+static struct story_item *latest_again(const struct story *story, unsigned int *count)
+{
+	struct story_item *latest = NULL;
+
+	*count = 0;
+	for (unsigned int i = story->len; i-- > 0 && story->items[i].kind != STORY_STATE;) {
+		if (!item_is_data_again(&story->items[i]))
+			continue;
+		latest = latest ? latest : &story->items[i];
+		++*count;
+	}
+	return latest;
+}
+
+static void fold_again(struct story_item *folded, uint32_t payload)
+{
+	if (!folded->tx_segs) {
+		folded->tx_segs = 1;
+		folded->tx_bytes = folded->payload;
+	}
+	folded->tx_segs++;
+	folded->tx_bytes += payload;
+}
+
+void story_sent_again(struct story *story, const struct ev_sent_again *event)
+{
+	struct story_item item = item_again(&event->segment), *latest;
+	unsigned int count;
+
+	item.has_ack = item.tcp_flags & ACK;
+	item.ack = event->rcv_nxt;
+	if (!item_is_data_again(&item)) {
+		items_append(story, item);
+		return;
+	}
+	latest = latest_again(story, &count);
+	if (count >= AGAINS_SHOWN) {
+		fold_again(latest, item.payload);
+	} else {
+		tell_data_before(story, event);
+		append_again(story, &item);
+	}
+	story->told_segs_out++;
 }
 
 static bool was_seen(const struct story *story, const struct story_item *item)

@@ -89,7 +89,9 @@ void story_time_wait(struct story *story, uint64_t ts_ns);
 void story_reset_sent(struct story *story, bool is_reply, uint64_t ts_ns);
 /* Once it is sure that one came, before story_shown(). */
 void story_reset_received(struct story *story);
+/* A segment of this end was sent again, and left this host. */
 void story_retransmit(struct story *story, const struct ev_retransmit *event);
+void story_sent_again(struct story *story, const struct ev_sent_again *event);
 
 /* A segment that an interface received for this end. */
 void story_segment(struct story *story, const struct ev_segment *event);

@@ -87,6 +87,12 @@ struct story_item item_numbered(uint8_t way, uint8_t tcp_flags, uint64_t ts_ns, 
 	return item;
 }
 
+bool item_is_data_again(const struct story_item *item)
+{
+	return item->kind == STORY_SEGMENT && item->way == STORY_OUT && item->again &&
+	       item->payload && !(item->tcp_flags & (SYN | FIN | RST));
+}
+
 /* What the socket proves to have come; unless it was seen, then nothing is to be inferred. */
 void items_received(struct story *story, struct story_item item)
 {

@@ -18,6 +18,9 @@ struct story_item item_segment(uint8_t way, uint8_t tcp_flags, uint64_t ts_ns);
 struct story_item item_numbered(uint8_t way, uint8_t tcp_flags, uint64_t ts_ns, uint32_t seq,
 				uint32_t ack);
 
+/* Data that this end sent again, and nothing but data. */
+bool item_is_data_again(const struct story_item *item);
+
 /* Where items are not kept, these do nothing; where memory is short, they count. */
 void items_insert(struct story *story, unsigned int at, struct story_item item);
 void items_append(struct story *story, struct story_item item);

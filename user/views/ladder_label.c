@@ -134,16 +134,21 @@ static void write_bytes(const struct label *label, int64_t bytes)
 		text_str(label->out, bytes == 1 ? " byte" : " bytes");
 }
 
-/* "5,000 bytes in 4 segments" */
-static void write_way(const struct label *label, int64_t bytes, int64_t segs, bool is_first)
+static void write_segs(const struct label *label, int64_t segs, bool is_first)
 {
-	write_bytes(label, bytes);
 	if (segs <= 0 || label->detail > DETAIL_SHORT)
 		return;
 	text_str(label->out, " in ");
 	ladder_grouped(label->out, segs);
 	if (is_first && label->detail == DETAIL_ALL)
 		text_str(label->out, segs == 1 ? " segment" : " segments");
+}
+
+/* "5,000 bytes in 4 segments" */
+static void write_way(const struct label *label, int64_t bytes, int64_t segs, bool is_first)
+{
+	write_bytes(label, bytes);
+	write_segs(label, segs, is_first);
 }
 
 static void write_data(const struct label *label)
@@ -175,11 +180,35 @@ static void write_gap(const struct label *label)
 	text_str(label->out, " more ...");
 }
 
+/* "14,480 bytes again in 10 segments": data that was sent again, folded. */
+static void write_again(const struct label *label, int64_t bytes, int64_t segs)
+{
+	if (label->detail == DETAIL_LEAST) {
+		text_str(label->out, "again");
+		return;
+	}
+	write_bytes(label, bytes);
+	text_str(label->out, " again");
+	write_segs(label, segs, true);
+}
+
+static void write_any_segment(const struct label *label)
+{
+	const struct story_item *item = &label->row->item;
+	bool is_out = item->way == STORY_OUT;
+
+	if (item->tx_segs || item->rx_segs)
+		write_again(label, is_out ? item->tx_bytes : item->rx_bytes,
+			    is_out ? item->tx_segs : item->rx_segs);
+	else
+		write_segment(label);
+}
+
 static void write_label(const struct label *label)
 {
 	switch (label->row->kind) {
 	case LADDER_SEGMENT:
-		write_segment(label);
+		write_any_segment(label);
 		break;
 	case LADDER_DATA:
 		write_data(label);

@@ -23,6 +23,8 @@ static bool is_same(const struct story_item *sent, const struct story_item *rece
 {
 	uint8_t differs = sent->tcp_flags ^ received->tcp_flags;
 
+	if (sent->tx_segs) /* many in one line */
+		return false;
 	if (differs & (SYN | FIN | RST))
 		return false;
 	if (sent->tcp_flags & RST)
@@ -34,8 +36,11 @@ static bool is_same(const struct story_item *sent, const struct story_item *rece
 				      received->seq + received->payload);
 	if (sent->tcp_flags & SYN)
 		return is_same_number(sent->has_seq, sent->seq, received->has_seq, received->seq);
+	if (sent->payload)
+		return sent->payload == received->payload &&
+		       is_same_number(sent->has_seq, sent->seq, received->has_seq, received->seq);
 	/* for a mere ACK it is ack that counts: seq is often that of a later moment */
-	return !sent->payload == !received->payload &&
+	return !received->payload &&
 	       is_same_number(sent->has_ack, sent->ack, received->has_ack, received->ack);
 }
 

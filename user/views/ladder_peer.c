@@ -199,7 +199,7 @@ static void peer_received(struct peer *peer, unsigned int i, const struct story_
 		got_syn(peer, i, item->tcp_flags & ACK);
 	} else if (item->tcp_flags & FIN) {
 		got_fin(peer, i);
-	} else if (item->tcp_flags & ACK) {
+	} else if (item->tcp_flags & ACK && !item->again) {
 		got_ack(peer, i);
 	}
 }

@@ -229,7 +229,7 @@ static int64_t sum(int64_t one, int64_t other)
 	return both;
 }
 
-/* With two ends each counts what it sent: the same bytes stand in the other's items. */
+/* With two ends one counts what went a way: the same bytes stand in the other's items. */
 static void take_data(struct merge *merge, int side, const struct story_item *item)
 {
 	struct story_item told = seen_from_left(item, side);
@@ -257,6 +257,31 @@ static bool has_data(const struct report_story *story)
 		if (story->items[i].kind == STORY_DATA)
 			return true;
 	return false;
+}
+
+/* Whether its data is told in parts, with what it sent again between them. */
+static bool tells_again(const struct report_story *story)
+{
+	for (unsigned int i = 0; i < story->len; i++) {
+		const struct story_item *item = &story->items[i];
+
+		if (is_segment(item, STORY_OUT) && item->again && item->payload &&
+		    !(item->tcp_flags & (SYN | FIN)))
+			return true;
+	}
+	return false;
+}
+
+/* Each end tells what it sent, but one that knows more of the order tells both ways. */
+static void choose_tellers(struct merge *merge)
+{
+	const struct report_story *left = merge->ends[LADDER_LEFT].story;
+	const struct report_story *right = merge->ends[LADDER_RIGHT].story;
+	bool left_tells = tells_again(left), right_tells = tells_again(right);
+
+	merge->teller[STORY_OUT] =
+		has_data(right) && (!has_data(left) || (right_tells && !left_tells));
+	merge->teller[STORY_IN] = has_data(right) && !(left_tells && !right_tells);
 }
 
 /* ---- the order ---- */
@@ -341,8 +366,7 @@ static void merge_all(struct merge *merge)
 {
 	struct end *left = &merge->ends[LADDER_LEFT], *right = &merge->ends[LADDER_RIGHT];
 
-	merge->teller[STORY_OUT] = !has_data(left->story) && has_data(right->story);
-	merge->teller[STORY_IN] = has_data(right->story);
+	choose_tellers(merge);
 	ladder_match(left->story, left->partner, right->story, right->partner);
 	for (unsigned int i = 0; i < left->story->len; i++)
 		left->row[i] = LADDER_NOWHERE;
