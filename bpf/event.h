@@ -246,6 +246,10 @@ struct ev_minisock_timer {
 	__u8 pad;
 };
 
+/* ev_segment.met_flags: of the listener, where that or a request of it is met */
+#define MET_FULL_QUEUE 0x01 /* more wait for accept() than it lets wait */
+#define MET_DEFERS 0x02 /* TCP_DEFER_ACCEPT: an ACK without data does not complete the request */
+
 /*
  * As an interface received it, before netfilter and any check of the kernel:
  * what it says need not be true, and no socket may ever see it.
@@ -260,7 +264,8 @@ struct ev_segment {
 	__u16 window; /* not scaled */
 	__u8 tcp_flags;
 	__u8 met_state; /* what it will meet, enum ev_tcp_state; 0: no socket, or a FIN */
-	__u8 pad[4];
+	__u8 met_flags; /* MET_*; 0 in recordings from before there were any */
+	__u8 pad[3];
 };
 
 struct ev_numbers {

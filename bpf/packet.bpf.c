@@ -15,11 +15,11 @@
 #include "emit.bpf.h"
 #include "compat.bpf.h"
 #include "segment.bpf.h"
+#include "met.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define TC_ACT_UNSPEC (-1)
-#define BPF_F_CURRENT_NETNS (-1L)
 #define PULL_BYTES 256 /* more headers than this are not TCP's business */
 
 const volatile struct filter filter __weak;
@@ -84,35 +84,6 @@ static __always_inline void fill_address(__u8 *out, const struct parse_found *fo
 		word[i] = parse_raw32(address + 4 * i);
 }
 
-/* What the segment will meet here; another host's, on its way through, meets nothing. */
-static __always_inline __u8 find_met_state(void *ctx, const struct parse_found *found,
-					   const struct ev_tuple *ends)
-{
-	__be16 sport = bpf_htons(ends->rport), dport = bpf_htons(ends->lport);
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *met;
-	__u8 state;
-
-	if (found->family == 4) {
-		__builtin_memcpy(&tuple.ipv4.saddr, ends->raddr + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, ends->laddr + 12, 4);
-		tuple.ipv4.sport = sport;
-		tuple.ipv4.dport = dport;
-		met = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, ends->raddr, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, ends->laddr, 16);
-		tuple.ipv6.sport = sport;
-		tuple.ipv6.dport = dport;
-		met = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-	}
-	if (!met)
-		return ST_NONE;
-	state = (__u8)met->state;
-	bpf_sk_release(met);
-	return state;
-}
-
 static __always_inline void fill_segment(struct ev_segment *segment,
 					 const struct parse_found *found, __u32 ifindex)
 {
@@ -138,6 +109,7 @@ static __always_inline void fill_segment(struct ev_segment *segment,
 	segment->window = parse_be16(found->tcp + 14);
 	segment->tcp_flags = found->tcp[13];
 	segment->met_state = ST_NONE;
+	segment->met_flags = 0;
 	__builtin_memset(segment->pad, 0, sizeof(segment->pad));
 }
 
@@ -186,8 +158,13 @@ static __always_inline void tell_segment(void *ctx, const struct parse_found *fo
 		return;
 	fill_segment(segment, found, ifindex);
 	segment->payload = payload;
-	if (!(segment->tcp_flags & TCP_FLAG_FIN)) /* the ACK of a handshake, too: see its request */
-		segment->met_state = find_met_state(ctx, found, &segment->tuple);
+	if (!(segment->tcp_flags &
+	      TCP_FLAG_FIN)) { /* the ACK of a handshake, too: see its request */
+		struct met met = find_met(ctx, &segment->tuple);
+
+		segment->met_state = met.state;
+		segment->met_flags = met.flags;
+	}
 	if (filter.active && filter_tuple(&filter, &segment->tuple) == FILTER_NO)
 		discard_event(segment);
 	else

@@ -242,6 +242,7 @@ struct sock_common {
 	atomic64_t skc_cookie;
 	union {
 		unsigned long skc_flags;
+		struct sock *skc_listener;
 	};
 	union {
 		struct hlist_nulls_node skc_nulls_node;
@@ -298,6 +299,11 @@ struct rb_root {
 };
 
 struct bpf_local_storage;
+struct bpf_prog;
+
+struct sock_reuseport {
+	struct bpf_prog *prog;
+};
 
 struct sock {
 	struct sock_common __sk_common;
@@ -318,6 +324,7 @@ struct sock {
 	unsigned long sk_lingertime;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct bpf_local_storage *sk_bpf_storage;
+	struct sock_reuseport *sk_reuseport_cb;
 };
 
 struct socket {
@@ -335,6 +342,7 @@ struct fastopen_queue {
 };
 
 struct request_sock_queue {
+	u8 rskq_defer_accept;
 	atomic_t qlen;
 	struct fastopen_queue fastopenq;
 };
@@ -394,6 +402,7 @@ struct tcp_sock {
 
 struct request_sock {
 	struct sock_common __req_common;
+	u8 num_timeout : 7;
 };
 
 struct inet_request_sock {

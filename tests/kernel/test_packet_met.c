@@ -92,7 +92,8 @@ static void put_ends(struct frame *frame, const struct ends *ends)
 	tcp[3] = (__u8)ends->dport;
 }
 
-static void check_met(struct stage *stage, const struct ends *ends, __u8 flags, __u8 must)
+static void check_met_flags(struct stage *stage, const struct ends *ends, __u8 flags, __u8 must,
+			    __u8 must_flags)
 {
 	struct frame_spec spec = { .name = "met", .family = ends->family, .flags = flags };
 	struct frame frame;
@@ -108,7 +109,16 @@ static void check_met(struct stage *stage, const struct ends *ends, __u8 flags, 
 			fail_msg("%s, IPv%d, flags %#x: meets state %d, must be %d",
 				 entry_name((enum entry)entry), ends->family, flags,
 				 stage->told[0].met_state, must);
+		if (stage->told[0].met_flags != must_flags)
+			fail_msg("%s, IPv%d, flags %#x: its listener shows %#x, must be %#x",
+				 entry_name((enum entry)entry), ends->family, flags,
+				 stage->told[0].met_flags, must_flags);
 	}
+}
+
+static void check_met(struct stage *stage, const struct ends *ends, __u8 flags, __u8 must)
+{
+	check_met_flags(stage, ends, flags, must, 0);
 }
 
 static void check_listener(struct stage *stage, __u8 family, __u16 port)
@@ -157,6 +167,65 @@ static void check_connection(struct stage *stage, __u8 family, int listener)
 	check_met(stage, &to_child, TCP_FLAG_RST, ST_LISTEN); /* the child is gone */
 }
 
+/* What waits for accept(): listen() lets one more than its backlog of 1 in. */
+static void wait_for_queue(int listener, __u32 must)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	for (int waited = 0; info.tcpi_unacked != must || !waited; waited++) {
+		assert_true(waited < WAIT_MS);
+		poll(NULL, 0, waited != 0);
+		assert_int_equal(getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	}
+}
+
+/* Its accept queue is full from the second connection on, until one is taken. */
+static void check_full_queue(struct stage *stage, __u8 family, int listener)
+{
+	const struct ends ends = { family, 1, port_of(listener) };
+	int clients[2], child;
+
+	for (int i = 0; i < 2; i++) {
+		check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_LISTEN, 0);
+		clients[i] = open_client(family, port_of(listener));
+		wait_for_queue(listener, (__u32)i + 1);
+	}
+	check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_LISTEN, MET_FULL_QUEUE);
+	child = accept(listener, NULL, NULL);
+	check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_LISTEN, 0);
+	close(child);
+	close(accept(listener, NULL, NULL));
+	close(clients[0]);
+	close(clients[1]);
+}
+
+/* A request stays one while its listener defers, and shows what that one would do with an ACK. */
+static void check_deferred(struct stage *stage, __u8 family, int listener)
+{
+	int seconds = 30, none = 0, clients[3];
+	struct ends ends = { family, 0, port_of(listener) };
+
+	assert_int_equal(
+		setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
+	for (int i = 0; i < 3; i++)
+		clients[i] = open_client(family, port_of(listener));
+	ends.sport = port_of(clients[0]);
+	check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_NEW_SYN_RECV, MET_DEFERS);
+	for (int i = 1; i < 3; i++)
+		assert_int_equal(send(clients[i], "", 1, 0), 1);
+	wait_for_queue(listener, 2);
+	check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_NEW_SYN_RECV, MET_DEFERS | MET_FULL_QUEUE);
+	assert_int_equal(setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &none, sizeof(none)),
+			 0);
+	check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_NEW_SYN_RECV, MET_FULL_QUEUE);
+	for (int i = 1; i < 3; i++)
+		close(accept(listener, NULL, NULL));
+	check_met_flags(stage, &ends, TCP_FLAG_SYN, ST_NEW_SYN_RECV, 0);
+	for (int i = 0; i < 3; i++)
+		close(clients[i]);
+}
+
 static void check_family(struct stage *stage, __u8 family)
 {
 	int listener = open_listener(family);
@@ -167,6 +236,8 @@ static void check_family(struct stage *stage, __u8 family)
 	}
 	check_listener(stage, family, port_of(listener));
 	check_connection(stage, family, listener);
+	check_full_queue(stage, family, listener);
+	check_deferred(stage, family, listener);
 	close(listener);
 }
 

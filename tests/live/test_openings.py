@@ -341,9 +341,40 @@ def test_accept_queue_full(lab, watch, tap, way):
     syns = [one for one in wire.received(5002, PORT) if one.opens()]
     again = len(syns) - 1
     live_on(lab, pairs[0])
-    live_on(lab, pairs[1], client_shake=["syn_again"], server_shake=["syn_again", "syn_ignored"],
+    live_on(lab, pairs[1], client_shake=["syn_again"],
+            server_shake=["syn_again", "syn_ignored", "accept_queue_full"],
             client={"syn_retrans": again, "retrans": again, "handshake_ns": Range(0.9, 8)},
             server={"start": near(syns[-1].ts_ns), "handshake_ns": Range(0, 0.2)})
+    watching.check()
+
+
+@some_ways
+def test_accept_queue_full_later(lab, watch, tap, way):
+    """
+    Its request is there before the queue is full: the last ACK is ignored until
+    the SYN+ACK is repeated. There is room for two, and for two requests.
+    """
+    lab.s.sysctl(tcp_syncookies=0)
+    watching = watch(way, "--whole")
+    wire = tap(lab.s)
+    listener = lab.listen(backlog=1)
+    clients = [lab.connect(cport=5001)]
+    lab.s.plug(lab.version)
+    clients += [lab.start_connect(cport=cport) for cport in (5002, 5003)]
+    lab.s.wait_sockets("syn-recv", 2)
+    lab.s.release(lab.version)
+    for client in clients:
+        wait_state(client, TCP_ESTABLISHED)
+    lab.s.wait_sockets("syn-recv", 1)
+    time.sleep(0.1)
+    pairs = [lab.accepted(listener, client) for client in clients]
+    listener.close()
+    assert [pair.server.getpeername()[1] for pair in pairs] == [5001, 5002, 5003]
+    again = sum(one.answers() for one in wire.sent(PORT, 5003)) - 1
+    live_on(lab, pairs[0])
+    live_on(lab, pairs[1])
+    live_on(lab, pairs[2], server_shake=["synack_again", "ack_ignored", "accept_queue_full"],
+            server={"synack_retrans": again, "retrans": again, "handshake_ns": Range(0.9, 3)})
     watching.check()
 
 
@@ -360,7 +391,8 @@ def test_defer_accept(lab, watch, tap, way):
     pair = accept(lab, listener, client)
     pair.said(1)
     syn, _ack, data = wire.received()[:3]
-    live_on(lab, pair, server_shake=["ack_ignored"], client={"handshake_ns": Range(0, 0.2)},
+    live_on(lab, pair, server_shake=["ack_ignored", "deferred_accept"],
+            client={"handshake_ns": Range(0, 0.2)},
             server={"start": near(syn.ts_ns), "handshake_ns": within(data.ts_ns - syn.ts_ns)})
     watching.check()
 

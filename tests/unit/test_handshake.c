@@ -90,6 +90,161 @@ static void test_handshakes(void **ctx)
 	assert_int_equal(b.complaints, 0);
 }
 
+/* Why nothing came of a SYN or of the last ACK: only what the listener showed when it came. */
+static const struct {
+	const char *name;
+	int syns; /* the last one is answered */
+	uint8_t syn_met[3]; /* MET_* */
+	uint8_t ack_met;
+	uint32_t ack_seq, ack, payload; /* from the initial numbers */
+	bool is_late; /* the connection came about long after the ACK */
+	unsigned int must;
+} listeners[] = {
+	{ "all well", 1, { 0 }, 0, 1, 1, 0, false, 0 },
+	{ "netfilter drops a SYN",
+	  2,
+	  { 0 },
+	  0,
+	  1,
+	  1,
+	  0,
+	  false,
+	  HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED },
+	{ "full at a SYN",
+	  2,
+	  { MET_FULL_QUEUE },
+	  0,
+	  1,
+	  1,
+	  0,
+	  false,
+	  HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED | HANDSHAKE_ACCEPT_QUEUE_FULL },
+	{ "full at the second of three",
+	  3,
+	  { 0, MET_FULL_QUEUE },
+	  0,
+	  1,
+	  1,
+	  0,
+	  false,
+	  HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED | HANDSHAKE_ACCEPT_QUEUE_FULL },
+	{ "full when the answered SYN was seen",
+	  2,
+	  { 0, MET_FULL_QUEUE },
+	  0,
+	  1,
+	  1,
+	  0,
+	  false,
+	  HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED },
+	{ "full at the only SYN, which was answered", 1, { MET_FULL_QUEUE }, 0, 1, 1, 0, false, 0 },
+	{ "netfilter drops the ACK", 1, { 0 }, 0, 1, 1, 0, true, HANDSHAKE_ACK_IGNORED },
+	{ "full at the ACK",
+	  1,
+	  { 0 },
+	  MET_FULL_QUEUE,
+	  1,
+	  1,
+	  0,
+	  true,
+	  HANDSHAKE_ACK_IGNORED | HANDSHAKE_ACCEPT_QUEUE_FULL },
+	{ "full at the ACK, which was taken", 1, { 0 }, MET_FULL_QUEUE, 1, 1, 0, false, 0 },
+	{ "deferred",
+	  1,
+	  { 0 },
+	  MET_DEFERS,
+	  1,
+	  1,
+	  0,
+	  true,
+	  HANDSHAKE_ACK_IGNORED | HANDSHAKE_DEFERRED_ACCEPT },
+	{ "deferred, which is asked before the queue",
+	  1,
+	  { 0 },
+	  MET_DEFERS | MET_FULL_QUEUE,
+	  1,
+	  1,
+	  0,
+	  true,
+	  HANDSHAKE_ACK_IGNORED | HANDSHAKE_DEFERRED_ACCEPT },
+	{ "defers, but data came along",
+	  1,
+	  { 0 },
+	  MET_DEFERS,
+	  1,
+	  1,
+	  10,
+	  true,
+	  HANDSHAKE_ACK_IGNORED },
+	{ "defers, but it is not the next byte",
+	  1,
+	  { 0 },
+	  MET_DEFERS,
+	  2,
+	  1,
+	  0,
+	  true,
+	  HANDSHAKE_ACK_IGNORED },
+	{ "bits of a later version",
+	  2,
+	  { 0xfc },
+	  0xfc,
+	  1,
+	  1,
+	  0,
+	  true,
+	  HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED | HANDSHAKE_ACK_IGNORED },
+};
+
+static void give_met(struct end *end, uint8_t tcp_flags, uint32_t seq, uint32_t ack,
+		     uint32_t payload, uint8_t met_flags)
+{
+	struct ev_segment segment = make_segment(&end->tuple, tcp_flags, end->isn_remote + seq,
+						 ack ? end->isn_local + ack : 0,
+						 tcp_flags & TCP_SYN ? ST_LISTEN : ST_NEW_SYN_RECV);
+
+	segment.payload = payload;
+	segment.met_flags = met_flags;
+	give(&b, segment);
+}
+
+static void test_why_ignored(void **ctx)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(listeners); i++) {
+		struct end end = make_end(&b, SOCK, false);
+
+		start_story(&b, false, false);
+		b.label = listeners[i].name;
+		for (int syn = 0; syn < listeners[i].syns; syn++)
+			give_met(&end, TCP_SYN, 0, 0, 0, listeners[i].syn_met[syn]);
+		give_met(&end, TCP_ACK, listeners[i].ack_seq, listeners[i].ack,
+			 listeners[i].payload, listeners[i].ack_met);
+		if (listeners[i].is_late)
+			b.now += SEC;
+		end_accepted(&end, 0);
+		end_closes(&end, ETIMEDOUT, 0);
+		WANT(&b, told(&b)->handshake, listeners[i].must);
+		bench_end(&b);
+	}
+	assert_int_equal(b.complaints, 0);
+}
+
+/* One that acknowledges another number is not what the listener made to wait. */
+static void test_why_forged_is_ignored(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, false);
+
+	start_story(&b, false, false);
+	give_met(&end, TCP_SYN, 0, 0, 0, 0);
+	give_met(&end, TCP_ACK, 1, 9000, 0, MET_DEFERS | MET_FULL_QUEUE);
+	b.now += SEC;
+	end_accepted(&end, 0);
+	end_closes(&end, ETIMEDOUT, 0);
+	assert_int_equal(told(&b)->handshake, HANDSHAKE_ACK_IGNORED);
+	assert_int_equal(b.conns[0].violations, VIOLATION_HANDSHAKE_ACK);
+	bench_end(&b);
+}
+
 /* RFC 9293 3.5: both answers to a SYN acknowledge its number and one. */
 static void test_violation_of_server(void **ctx)
 {
@@ -180,6 +335,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
 		TEST(test_handshakes),
+		TEST(test_why_ignored),
+		TEST(test_why_forged_is_ignored),
 		TEST(test_violation_of_server),
 		TEST(test_violation_of_client),
 		TEST(test_fastopen_is_no_violation),

@@ -199,10 +199,14 @@ static void test_handshake(void **state)
 		{ HANDSHAKE_SYN_IGNORED, "\"handshake\":[\"syn_ignored\"]," },
 		{ HANDSHAKE_ACK_IGNORED, "\"handshake\":[\"ack_ignored\"]," },
 		{ HANDSHAKE_SYN_COOKIE, "\"handshake\":[\"syn_cookie\"]," },
+		{ HANDSHAKE_ACCEPT_QUEUE_FULL, "\"handshake\":[\"accept_queue_full\"]," },
+		{ HANDSHAKE_ACK_IGNORED | HANDSHAKE_DEFERRED_ACCEPT,
+		  "\"handshake\":[\"ack_ignored\",\"deferred_accept\"]," },
 		{ HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYNACK_AGAIN,
 		  "\"handshake\":[\"syn_again\",\"synack_again\"],\"violations\":[]," },
 		{ ~0u, "\"handshake\":[\"syn_again\",\"synack_again\",\"syn_ignored\","
-		       "\"ack_ignored\",\"syn_cookie\"],\"violations\":[]," },
+		       "\"ack_ignored\",\"syn_cookie\",\"accept_queue_full\",\"deferred_accept\"],"
+		       "\"violations\":[]," },
 	};
 	struct report_conn conn = known_conn();
 

@@ -111,8 +111,10 @@ static void test_incomplete(void **state)
 /* A word for each bit, and none for two bits at once or for none. */
 static void test_bits(void **state)
 {
-	static const char *const handshakes[] = { "syn_again", "synack_again", "syn_ignored",
-						  "ack_ignored", "syn_cookie" };
+	static const char *const handshakes[] = { "syn_again",	    "synack_again",
+						  "syn_ignored",    "ack_ignored",
+						  "syn_cookie",	    "accept_queue_full",
+						  "deferred_accept" };
 	static const char *const violations[] = { "synack_ack", "handshake_ack" };
 
 	for (unsigned int i = 0; i < 32; i++) {

@@ -220,6 +220,10 @@ const char *name_handshake(unsigned int bit)
 		return "ack_ignored";
 	case HANDSHAKE_SYN_COOKIE:
 		return "syn_cookie";
+	case HANDSHAKE_ACCEPT_QUEUE_FULL:
+		return "accept_queue_full";
+	case HANDSHAKE_DEFERRED_ACCEPT:
+		return "deferred_accept";
 	default:
 		return NULL;
 	}

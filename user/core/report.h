@@ -117,13 +117,12 @@ struct report_flags {
 /* What was unusual about a handshake that came about. */
 #define HANDSHAKE_SYN_AGAIN 0x1 /* the SYN was sent (seen by a server: came) more than once */
 #define HANDSHAKE_SYNACK_AGAIN 0x2 /* the SYN+ACK was sent more than once */
-#define HANDSHAKE_SYN_IGNORED 0x4 /* seen SYNs were not answered: full queue, or netfilter */
-/*
- * The last ACK was seen, but a later segment completed it: TCP_DEFER_ACCEPT, a full
- * accept queue, or netfilter; which of them, neither the segments nor the socket tell.
- */
-#define HANDSHAKE_ACK_IGNORED 0x8
+#define HANDSHAKE_SYN_IGNORED 0x4 /* seen SYNs were not answered */
+#define HANDSHAKE_ACK_IGNORED 0x8 /* the last ACK was seen, but a later segment completed it */
 #define HANDSHAKE_SYN_COOKIE 0x10 /* no request was kept between SYN and ACK */
+/* Why a SYN or ACK was ignored, as the listener showed when it came; neither: netfilter, perhaps */
+#define HANDSHAKE_ACCEPT_QUEUE_FULL 0x20
+#define HANDSHAKE_DEFERRED_ACCEPT 0x40 /* TCP_DEFER_ACCEPT: it waits for data */
 
 /* What a peer (or something between) did against RFC 9293. */
 #define VIOLATION_SYNACK_ACK 0x1 /* SYN+ACK whose ack is not ISN+1 */

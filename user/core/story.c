@@ -641,6 +641,8 @@ void story_segment(struct story *story, const struct ev_segment *event)
 	if ((item.tcp_flags & (SYN | ACK)) == SYN) {
 		story->syn_seen = true;
 		story->syns_seen++;
+		story->syn_met_full |= !!(story->syn_met & MET_FULL_QUEUE);
+		story->syn_met = event->met_flags;
 	}
 	if (item.tcp_flags & SYN && !story->has_isn_remote) {
 		story->has_isn_remote = true;
@@ -656,6 +658,8 @@ void story_segment(struct story *story, const struct ev_segment *event)
 		story->cookie_open = event->met_state == ST_LISTEN;
 		story->ack_seen_ns = event->hdr.ts_ns;
 		story->first_ack = item.ack;
+		if (item.seq == story->isn_remote + 1 && !item.payload)
+			story->ack_met = event->met_flags;
 	}
 	items_append(story, item);
 }

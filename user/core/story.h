@@ -38,6 +38,9 @@ struct story {
 	bool data_out_first, data_in_first;
 	bool cookie_open; /* opened by a SYN cookie */
 	uint8_t violations; /* VIOLATION_* */
+	uint8_t syn_met; /* MET_* of the latest SYN */
+	bool syn_met_full; /* one before the latest met a full accept queue */
+	uint8_t ack_met; /* MET_* of the first ACK after the SYN, if that is all it takes */
 	uint32_t isn_local, isn_remote;
 	uint32_t syns_seen; /* SYNs without ACK that came */
 	uint64_t ack_seen_ns; /* the first ACK after the SYN; 0: not seen */

@@ -24,6 +24,7 @@ struct kept {
 	uint32_t seq, ack, payload;
 	uint8_t tcp_flags;
 	uint8_t met_state;
+	uint8_t met_flags;
 };
 
 struct stranger {
@@ -164,7 +165,8 @@ static void keep(struct stranger *one, const struct ev_segment *event)
 						   .ack = event->ack,
 						   .payload = event->payload,
 						   .tcp_flags = event->tcp_flags,
-						   .met_state = event->met_state };
+						   .met_state = event->met_state,
+						   .met_flags = event->met_flags };
 }
 
 static void give(const struct stranger *one, struct story *story)
@@ -175,7 +177,8 @@ static void give(const struct stranger *one, struct story *story)
 					    .ack = one->segments[i].ack,
 					    .payload = one->segments[i].payload,
 					    .tcp_flags = one->segments[i].tcp_flags,
-					    .met_state = one->segments[i].met_state };
+					    .met_state = one->segments[i].met_state,
+					    .met_flags = one->segments[i].met_flags };
 
 		story_segment(story, &event);
 	}

@@ -373,6 +373,16 @@ static void fill_identity(const struct conn *conn, struct report_conn *report)
 /* An ACK that completes the handshake does so within its softirq. */
 #define ACK_NEAR_NS (1000 * 1000)
 
+/* The kernel asks in this order; an ACK of another number is no business of the listener's. */
+static unsigned int why_ack_ignored(const struct story *story)
+{
+	if (story->violations & VIOLATION_HANDSHAKE_ACK)
+		return 0;
+	if (story->ack_met & MET_DEFERS)
+		return HANDSHAKE_DEFERRED_ACCEPT;
+	return story->ack_met & MET_FULL_QUEUE ? HANDSHAKE_ACCEPT_QUEUE_FULL : 0;
+}
+
 static unsigned int handshake_bits(const struct conn *conn)
 {
 	const struct story *story = conn->story;
@@ -389,9 +399,10 @@ static unsigned int handshake_bits(const struct conn *conn)
 	if (conn->open_retrans)
 		bits |= HANDSHAKE_SYNACK_AGAIN;
 	else if (story->syns_seen > 1 && !story->cookie_open) /* a cookie is sent once for each */
-		bits |= HANDSHAKE_SYN_IGNORED;
+		bits |= HANDSHAKE_SYN_IGNORED |
+			(story->syn_met_full ? HANDSHAKE_ACCEPT_QUEUE_FULL : 0);
 	if (story->ack_seen_ns && established > story->ack_seen_ns + ACK_NEAR_NS)
-		bits |= HANDSHAKE_ACK_IGNORED;
+		bits |= HANDSHAKE_ACK_IGNORED | why_ack_ignored(story);
 	if (story->cookie_open && !conn->syn_data)
 		bits |= HANDSHAKE_SYN_COOKIE;
 	return bits;
