@@ -94,6 +94,20 @@ static const struct report_conn unknown = {
 	.min_rtt_us = -1,
 };
 
+/* These words, with as many spaces between them as it likes. */
+static void assert_words(const char *expected)
+{
+	size_t to = 0;
+
+	for (size_t from = 0; from < text.len; from++)
+		if (text.data[from] != ' ' || (to && text.data[to - 1] != ' '))
+			text.data[to++] = text.data[from];
+	text.len = to;
+	text_char(&text, '\0');
+	assert_non_null(strstr(text.data, expected));
+	text_clear(&text);
+}
+
 static void test_plain(void **state)
 {
 	struct report_conn conn = known_conn();
@@ -149,12 +163,16 @@ static void test_extended(void **state)
 	conn.remains_end = REMAINS_END_EXPIRED;
 	conn.teardown = TEARDOWN_THREE_SEGMENT;
 	conn.incomplete = INCOMPLETE_PREEXISTING | INCOMPLETE_TABLE_FULL;
+	conn.handshake = HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED;
+	conn.violations = VIOLATION_HANDSHAKE_ACK;
+	strcpy(conn.conn_state, "RSTO");
 	life_line(&text, &extended, &known_clock, &conn);
 	assert_text(
 		"12345   curl             192.0.2.1       45678 198.51.100.20   443   "
 		"1.50   0.00   1000.00  handshake    local  fin          time_wait "
 		"client connect  1000  4026531840 0.235    1.000    three_segment -         expired   3    "
 		"12.345   ECONNRESET   TCP_ABORT_ON_DATA        "
+		"syn_again,syn_ignored  handshake_ack RSTO       "
 		"SYN_SENT>ESTABLISHED>CLOSE                              "
 		"preexisting+table_full /system.slice/a.service\n");
 }
@@ -166,12 +184,54 @@ static void test_reason(void **state)
 
 	conn.reason = "unread_data";
 	life_line(&text, &all_csv, &known_clock, &conn);
-	assert_non_null(strstr(text.data, ",unread_data,SYN_SENT"));
+	assert_non_null(strstr(text.data, ",unread_data,,,,SYN_SENT"));
 	text_clear(&text);
 	conn.reset_reason = 8;
 	life_line(&text, &all_csv, &known_clock, &conn);
-	assert_non_null(strstr(text.data, ",TCP_ABORT_ON_DATA,SYN_SENT"));
+	assert_non_null(strstr(text.data, ",TCP_ABORT_ON_DATA,,,,SYN_SENT"));
 	text_clear(&text);
+}
+
+/* A field of CSV with a comma in it stands in quotes; a single word needs none. */
+static void test_words(void **state)
+{
+	static const struct {
+		unsigned int handshake, violations;
+		const char *conn_state, *table, *csv;
+	} cases[] = {
+		{ 0, 0, "", "- - - SYN_SENT>", ",,,,SYN_SENT>" },
+		{ 0, 0, "SF", "- - SF SYN_SENT>", ",,,SF,SYN_SENT>" },
+		{ HANDSHAKE_SYN_COOKIE, 0, "OTH", "- syn_cookie - OTH SYN_SENT>",
+		  ",syn_cookie,,OTH,SYN_SENT>" },
+		{ 0, VIOLATION_SYNACK_ACK | VIOLATION_HANDSHAKE_ACK, "RSTOS0",
+		  "- synack_ack,handshake_ack RSTOS0 SYN_SENT>",
+		  ",,\"synack_ack,handshake_ack\",RSTOS0,SYN_SENT>" },
+		{ HANDSHAKE_SYN_AGAIN | HANDSHAKE_SYN_IGNORED | HANDSHAKE_ACCEPT_QUEUE_FULL, 0,
+		  "SF", "syn_again,syn_ignored,accept_queue_full - SF SYN_SENT>",
+		  ",\"syn_again,syn_ignored,accept_queue_full\",,SF,SYN_SENT>" },
+		{ HANDSHAKE_ACK_IGNORED | HANDSHAKE_DEFERRED_ACCEPT, 0, "SF",
+		  "ack_ignored,deferred_accept - SF SYN_SENT>",
+		  ",\"ack_ignored,deferred_accept\",,SF,SYN_SENT>" },
+		{ ~0u, ~0u, "SF",
+		  "syn_again,synack_again,syn_ignored,ack_ignored,syn_cookie,accept_queue_full,"
+		  "deferred_accept synack_ack,handshake_ack SF SYN_SENT>",
+		  ",\"syn_again,synack_again,syn_ignored,ack_ignored,syn_cookie,"
+		  "accept_queue_full,deferred_accept\",\"synack_ack,handshake_ack\",SF,SYN_SENT>" },
+		{ 0x80000000, 0x80000000, "SF", "- - SF SYN_SENT>", ",,,SF,SYN_SENT>" },
+	};
+	struct report_conn conn = known_conn();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		conn.handshake = cases[i].handshake;
+		conn.violations = cases[i].violations;
+		strcpy(conn.conn_state, cases[i].conn_state);
+		life_line(&text, &extended, &known_clock, &conn);
+		assert_words(cases[i].table);
+		life_line(&text, &all_csv, &known_clock, &conn);
+		text_char(&text, '\0');
+		assert_non_null(strstr(text.data, cases[i].csv));
+		text_clear(&text);
+	}
 }
 
 static void test_csv(void **state)
@@ -183,10 +243,10 @@ static void test_csv(void **state)
 	assert_text(
 		"TIME,TIME(s),PID,COMM,IP,LADDR,LPORT,RADDR,RPORT,TX_KB,RX_KB,MS,OPENED,FIRST,"
 		"CLOSED,REMAINS,ROLE,SRC,UID,NETNS,HS_MS,HALF_MS,TEARDOWN,TW_MS,REM_END,RETR,SRTT_MS,"
-		"ERROR,REASON,STATES,INCOMPLETE,CGROUP\n"
+		"ERROR,REASON,HANDSHAKE,VIOLATIONS,CONN_STATE,STATES,INCOMPLETE,CGROUP\n"
 		"17:58:22,1.500000,12345,curl,4,192.0.2.1,45678,198.51.100.20,443,1.50,0.00,"
 		"1000.00,handshake,local,fin,time_wait,client,connect,1000,4026531840,0.235,"
-		"1.000,,,,3,12.345,,,SYN_SENT>ESTABLISHED>CLOSE,,/system.slice/a.service\n");
+		"1.000,,,,3,12.345,,,,,,SYN_SENT>ESTABLISHED>CLOSE,,/system.slice/a.service\n");
 }
 
 static void test_all_unknown(void **state)
@@ -199,9 +259,10 @@ static void test_all_unknown(void **state)
 		    "-      -        -     -          -        -        -             -         "
 		    "-         -    "
 		    "-        -            -                        "
+		    "-                      -             -          "
 		    "-                                                       -           -\n");
 	life_line(&text, &all_csv, &unknown_clock, &conn);
-	assert_text(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
+	assert_text(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 /* What is known to be none is not called unknown, nor the other way round. */
@@ -324,7 +385,7 @@ static void test_extremes(void **state)
 		life_line(&text, &all_csv, &known_clock, &conn);
 		for (size_t j = 0; j < text.len; j++)
 			commas += text.data[j] == ',';
-		assert_int_equal(commas, 31);
+		assert_int_equal(commas, 34);
 		assert_int_equal(text.data[text.len - 1], '\n');
 		text_clear(&text);
 	}
@@ -338,7 +399,7 @@ static void test_all_states(void **state)
 	for (unsigned int i = 0; i < REPORT_STATES_MAX; i++)
 		conn.states[i] = (struct report_state){ i % 2 ? 255 : ST_LISTEN, 0 };
 	life_line(&text, &all_csv, &unknown_clock, &conn);
-	assert_text(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,LISTEN>UNKNOWN>LISTEN>UNKNOWN>LISTEN>UNKNOWN>"
+	assert_text(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,LISTEN>UNKNOWN>LISTEN>UNKNOWN>LISTEN>UNKNOWN>"
 		    "LISTEN>UNKNOWN>LISTEN>UNKNOWN>LISTEN>UNKNOWN,,\n");
 }
 
@@ -363,7 +424,7 @@ int main(void)
 		TEST(test_extended),	   TEST(test_reason),	     TEST(test_csv),
 		TEST(test_all_unknown),	   TEST(test_zero_is_known), TEST(test_hostile_comm),
 		TEST(test_hostile_cgroup), TEST(test_rounding),	     TEST(test_extremes),
-		TEST(test_all_states),	   TEST(test_no_memory),
+		TEST(test_all_states),	   TEST(test_no_memory),     TEST(test_words),
 	};
 
 	/* Not a whole number of hours from UTC, so that a mix-up shows. */

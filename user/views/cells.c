@@ -119,6 +119,26 @@ static void quote_if_needed(struct text *out, size_t start)
 	*--to = '"';
 }
 
+void cell_bits(struct cell *cell, unsigned int bits, const char *(*name_of)(unsigned int bit),
+	       char join)
+{
+	size_t start = cell->out->len;
+
+	for (unsigned int bit = 1; bit && bit <= bits; bit <<= 1) {
+		const char *name = name_of(bits & bit);
+
+		if (!name)
+			continue;
+		if (cell->out->len > start)
+			text_char(cell->out, join);
+		text_str(cell->out, name);
+	}
+	if (cell->out->len == start)
+		cell_unknown(cell);
+	else if (cell->csv)
+		quote_if_needed(cell->out, start);
+}
+
 void cell_bytes(struct cell *cell, const char *str, size_t max)
 {
 	size_t len = strlen(str), start = cell->out->len;

@@ -52,6 +52,10 @@ void cell_unknown(struct cell *cell);
 /* A word of ours; NULL for unknown. */
 void cell_word(struct cell *cell, const char *word);
 
+/* Our words for the bits that are set and have one, with join between them; none: unknown. */
+void cell_bits(struct cell *cell, unsigned int bits, const char *(*name_of)(unsigned int bit),
+	       char join);
+
 /*
  * Bytes that an enemy may have chosen, empty for unknown: escaped as
  * text_visible() says in a table and in CSV, so that one record is one line

@@ -215,6 +215,27 @@ static void reason_cell(struct cell *cell, const void *report)
 	cell_word(cell, kernels ? kernels : conn->reason);
 }
 
+static void unusual_cell(struct cell *cell, const void *report)
+{
+	const struct report_conn *conn = report;
+
+	cell_bits(cell, conn->handshake, name_handshake, ',');
+}
+
+static void violations_cell(struct cell *cell, const void *report)
+{
+	const struct report_conn *conn = report;
+
+	cell_bits(cell, conn->violations, name_violation, ',');
+}
+
+static void conn_state_cell(struct cell *cell, const void *report)
+{
+	const struct report_conn *conn = report;
+
+	cell_word(cell, *conn->conn_state ? conn->conn_state : NULL);
+}
+
 static void states_cell(struct cell *cell, const void *report)
 {
 	const struct report_conn *conn = report;
@@ -231,20 +252,8 @@ static void states_cell(struct cell *cell, const void *report)
 static void incomplete_cell(struct cell *cell, const void *report)
 {
 	const struct report_conn *conn = report;
-	bool first = true;
 
-	if (!conn->incomplete)
-		cell_unknown(cell);
-	for (unsigned int bit = 1; bit && bit <= conn->incomplete; bit <<= 1) {
-		const char *name = name_incomplete(conn->incomplete & bit);
-
-		if (!name)
-			continue;
-		if (!first)
-			text_char(cell->out, '+');
-		first = false;
-		text_str(cell->out, name);
-	}
+	cell_bits(cell, conn->incomplete, name_incomplete, '+');
 }
 
 static void cgroup_cell(struct cell *cell, const void *report)
@@ -286,18 +295,28 @@ static const struct column life_columns[] = {
 	{ "SRTT_MS", 8, 8, COLUMN_EXTENDED, srtt_cell },
 	{ "ERROR", 12, 12, COLUMN_EXTENDED, error_cell },
 	{ "REASON", 24, 24, COLUMN_EXTENDED, reason_cell },
+	{ "HANDSHAKE", 22, 22, COLUMN_EXTENDED, unusual_cell },
+	{ "VIOLATIONS", 13, 13, COLUMN_EXTENDED, violations_cell },
+	{ "CONN_STATE", 10, 10, COLUMN_EXTENDED, conn_state_cell },
 	{ "STATES", 55, 55, COLUMN_EXTENDED, states_cell },
 	{ "INCOMPLETE", 11, 11, COLUMN_EXTENDED, incomplete_cell },
 	{ "CGROUP", 0, 0, COLUMN_EXTENDED, cgroup_cell },
 };
 
+#define PLAIN_COLUMNS 16 /* before the extended ones, which are not even looked at */
+
+static size_t columns_len(const struct view_columns *columns)
+{
+	return columns->extended ? ARRAY_SIZE(life_columns) : PLAIN_COLUMNS;
+}
+
 void life_header(struct text *text, const struct view_columns *columns)
 {
-	cells_header(text, life_columns, ARRAY_SIZE(life_columns), columns);
+	cells_header(text, life_columns, columns_len(columns), columns);
 }
 
 void life_line(struct text *text, const struct view_columns *columns,
 	       const struct view_clock *clock, const struct report_conn *conn)
 {
-	cells_line(text, life_columns, ARRAY_SIZE(life_columns), columns, clock, conn);
+	cells_line(text, life_columns, columns_len(columns), columns, clock, conn);
 }
