@@ -54,6 +54,7 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 				      struct sock_note *note, int old, int new)
 {
 	struct ev_open *open;
+	__u64 cookie;
 
 	if (note && old == ST_CLOSE) {
 		note->user.pid = 0; /* another life of the same socket */
@@ -65,11 +66,13 @@ static __always_inline void send_open(const struct sock *sk, const struct tcp_so
 			note->wanted = WANTED_NO;
 		return;
 	}
+	/* also without room: its end must not pass for that of one that had its memory before */
+	cookie = draw_cookie(sk);
 	open = reserve_event(sizeof(*open));
 	if (!open)
 		return;
-	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, draw_cookie(sk));
-	begin_reading(open->hdr.cookie, old == ST_CLOSE);
+	fill_hdr(&open->hdr, EV_OPEN, sizeof(*open), sk, cookie);
+	begin_reading(cookie, old == ST_CLOSE);
 	fill_sock(&open->sock, sk, old, new);
 	fill_owner(sk, note, step_owner(sk, old, new), &open->sock, &open->owner);
 	if (old == ST_SYN_RECV && !open->owner.pid)
