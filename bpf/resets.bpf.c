@@ -183,28 +183,28 @@ SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
 {
 	const struct tcp_request_sock *treq = (const void *)req;
+	const struct net *net = sk->__sk_common.skc_net.net;
 	struct ev_synack_retransmit *again;
-	const struct net *net;
+	struct ev_tuple tuple = {};
 
+	fill_addresses(&tuple, &req->__req_common);
+	tuple.netns_cookie = netns_cookie(net);
+	tuple.netns_inum = net->ns.inum;
+	tuple.cgroup_id = sock_cgroup_id(sk);
+	tuple.lport = req->__req_common.skc_num;
+	tuple.rport = bpf_ntohs(req->__req_common.skc_dport);
+	/* first: what nobody wants takes no room, and is no loss where there is none */
+	if (filter.active && filter_tuple(&filter, &tuple) == FILTER_NO)
+		return 0;
 	again = reserve_event(sizeof(*again));
 	if (!again)
 		return 0;
 	/* a cookie drawn here becomes the child's */
 	fill_hdr(&again->hdr, EV_SYNACK_RETRANSMIT, sizeof(*again), req, draw_request_cookie(req));
-	fill_addresses(&again->tuple, &req->__req_common);
-	net = sk->__sk_common.skc_net.net;
-	again->tuple.netns_cookie = netns_cookie(net);
-	again->tuple.netns_inum = net->ns.inum;
-	again->tuple.cgroup_id = sock_cgroup_id(sk);
-	again->tuple.lport = req->__req_common.skc_num;
-	again->tuple.rport = bpf_ntohs(req->__req_common.skc_dport);
-	__builtin_memset(again->tuple.pad, 0, sizeof(again->tuple.pad));
+	again->tuple = tuple;
 	again->first_synack_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
 	again->isn_local = BPF_CORE_READ(treq, snt_isn);
 	again->isn_remote = BPF_CORE_READ(treq, rcv_isn);
-	if (filter_tuple(&filter, &again->tuple) == FILTER_NO && filter.active)
-		discard_event(again);
-	else
-		submit_event(again);
+	submit_event(again);
 	return 0;
 }

@@ -11,11 +11,11 @@ LOAD = os.path.join(os.path.dirname(PROGRAM), "load")
 STORM_S = 90
 
 
-def start_storm(side, connections):
+def start_storm(side, connections, *arguments):
     if not os.access(LOAD, os.X_OK):
         pytest.skip(f"{LOAD} is not built")
     with side.entered():
-        return subprocess.Popen([LOAD, "--connections", str(connections)],
+        return subprocess.Popen([LOAD, "--connections", str(connections), *arguments],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -27,5 +27,5 @@ def end_storm(process):
     assert process.returncode == 0, errors
 
 
-def run_storm(side, connections):
-    end_storm(start_storm(side, connections))
+def run_storm(side, connections, *arguments):
+    end_storm(start_storm(side, connections, *arguments))
