@@ -34,7 +34,7 @@ LATE_MODULES = {"test_scenarios": 1, "test_storm": 2, "test_twin": 2,
                 "test_stuck": 4, "test_top": 4, "test_export": 4, "test_export_files": 4,
                 "test_prometheus": 4, "test_hist": 4,
                 "test_faults": 5, "test_faults_ring": 5, "test_faults_pipe": 5,
-                "test_faults_others": 5}
+                "test_faults_others": 5, "test_faults_owners": 5}
 
 
 def missing_condition():
