@@ -33,12 +33,13 @@ def _bpf(command, attr):
 class Program:
     """One that returns a number, and does nothing else."""
 
-    def __init__(self, kind, returns):
+    def __init__(self, kind, returns, name=""):
         code = ctypes.create_string_buffer(struct.pack("BBhiBBhi", 0xb7, 0, 0, returns,
                                                        0x95, 0, 0, 0), 16)
-        name = ctypes.create_string_buffer(b"GPL")
+        licence = ctypes.create_string_buffer(b"GPL")
         self.fd, _attr = _bpf(PROG_LOAD, struct.pack(
-            "IIQQ", kind, 2, ctypes.addressof(code), ctypes.addressof(name)))
+            "IIQQ24x16s", kind, 2, ctypes.addressof(code), ctypes.addressof(licence),
+            name.encode()))
         self._fds = [self.fd]
 
     @property

@@ -21,8 +21,8 @@ from expect import Range
 from netlab import (CLIENT4, DEVICE, SERVER4, TCP_CLOSE, eventually, read_exactly, read_fin,
                     reset_close, run, wait_state)
 from stage import PORT, Lab, close_client_first, read_end, read_reset
-from test_command_line import one_line, programs_of
-from tracer import finished, run_program
+from test_command_line import is_loaded, one_line, programs_of
+from tracer import children_of, finished, process_state, run_program
 from tun import Tun
 from watching import SOME_WAYS, WAYS
 from wire import ACK, FIN, PSH, RST, SYN, URG, SynMaker, send_frames
@@ -67,8 +67,8 @@ def own_record(tracer, side, lport, rport):
 def foreign():
     """Programs of somebody else, closed after the test."""
     with contextlib.ExitStack() as stack:
-        yield lambda kind, returns: stack.enter_context(
-            contextlib.closing(bpf.Program(kind, returns)))
+        yield lambda *arguments: stack.enter_context(
+            contextlib.closing(bpf.Program(*arguments)))
 
 
 # ---- on and off ----
@@ -133,6 +133,99 @@ def test_clsact_of_others_stays(lab, trace, foreign, how):
     eventually(lambda: not bpf.clsact_on(lab.s, DEVICE)[1], "its filter is gone")
     assert bpf.clsact_on(lab.s, DEVICE)[0], "the qdisc was not ours to remove"
     assert lab.s.run("tc", "filter", "show", "dev", DEVICE, "egress") == before
+
+
+def kill_all(tracer):
+    """With all that it started, as a control group is killed: nobody is left to tidy up."""
+    pids = [tracer.pid]
+    for pid in pids:  # which grows
+        pids += children_of(pid)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        eventually(lambda: process_state(pid) == "T", "it is stopped")
+    names = [comm_of(pid) for pid in pids]
+    programs = programs_of(tracer.pid)
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGKILL)
+    tracer.wait()
+    return names, programs
+
+
+def comm_of(pid):
+    with open(f"/proc/{pid}/comm") as comm:
+        return comm.read().strip()
+
+
+@contextlib.contextmanager
+def pinned(program, directory):
+    """A path that tc takes."""
+    run(["mount", "-t", "bpf", "bpf", str(directory)])
+    try:
+        path = str(directory / "program")
+        run([bpf.BPFTOOL, "prog", "pin", "id", str(program.id), path])
+        yield path
+    finally:
+        run(["umount", str(directory)])
+
+
+REMOVED = f"{DEVICE}: removed the tc filter of a connlife that was killed"
+
+
+@pytest.fixture
+def left_over(lab, trace, foreign):
+    """The filter of clsact whose connlife was killed with its janitor: its program."""
+    for _ in range(bpf.TCX_MOST):
+        foreign(bpf.SCHED_CLS, bpf.TC_NEXT).link(lab.s, DEVICE, bpf.ON_TCX_INGRESS)
+
+    def leave(others=()):
+        tracer = trace("killed", "life", "--json", "--netns", lab.s.name, "-i", DEVICE,
+                       "--packets", "tc")
+        [program] = set(bpf.clsact_on(lab.s, DEVICE)[1]) - set(others)
+        names, programs = kill_all(tracer)
+        assert names[-1] == "connlife-tc", names
+        assert program in programs
+        # without its hooks, which go a little later
+        eventually(lambda: not any(map(is_loaded, programs - {program})), "they are gone")
+        assert set(bpf.clsact_on(lab.s, DEVICE)[1]) == {program, *others}
+        return program
+
+    return leave
+
+
+@modes
+def test_left_over_goes_at_the_next_start(lab, trace, left_over, mode):
+    """Whichever way the next one takes; and the frames pass before."""
+    program = left_over()
+    close_client_first(lab.pair())
+    tracer = watch_one(trace, lab.s, "--packets", mode)
+    says(tracer, REMOVED)
+    assert not is_loaded(program)
+    assert len(bpf.clsact_on(lab.s, DEVICE)[1]) == (mode == "tc")
+    finished(tracer)
+    assert not bpf.clsact_on(lab.s, DEVICE)[0], "the qdisc was its own"
+
+
+def test_left_over_goes_from_among_others(lab, trace, left_over, foreign, tmp_path):
+    """Not one of a connlife that lives, nor somebody's that has the same name."""
+    lab.s.run("tc", "qdisc", "add", "dev", DEVICE, "clsact")
+    theirs = foreign(bpf.SCHED_CLS, bpf.TC_NEXT, "watch_tc")
+    bpffs = tmp_path / "bpffs"
+    bpffs.mkdir()
+    with pinned(theirs, bpffs) as path:
+        lab.s.run("tc", "filter", "add", "dev", DEVICE, "ingress", "pref", "7", "bpf", "da",
+                  "object-pinned", path)
+    living = watch_one(trace, lab.s, "--packets", "tc")
+    [alive] = set(bpf.clsact_on(lab.s, DEVICE)[1]) - {theirs.id}
+    assert REMOVED not in living.stderr()
+    program = left_over({theirs.id, alive})
+    tracer = trace("next", "life", "--json", "--netns", lab.s.name, "-i", DEVICE,
+                   "--packets", "tc")
+    says(tracer, REMOVED)
+    now = set(bpf.clsact_on(lab.s, DEVICE)[1])
+    assert program not in now and now > {theirs.id, alive}, now
+    finished(tracer, living)
+    assert bpf.clsact_on(lab.s, DEVICE) == (True, [theirs.id])
 
 
 # ---- what others have on the device ----

@@ -17,15 +17,27 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "sources/leftover.h"
 #include "sources/links.h"
 
 #define FIRST_PRIORITY 1
+#define MADE_QDISC (1U << 31) /* of a handle; the rest is the number of the program */
+#define LEFT_OVER_MAX 64 /* bounds the loop */
+
+struct place {
+	uint32_t handle, priority;
+};
 
 struct search {
-	uint32_t prog_id;
-	uint32_t handle, priority; /* of the filter with this program */
+	uint32_t prog_id; /* 0: what was left over */
+	struct place place; /* of the filter with this program */
 	unsigned int found; /* filters of any kind */
 };
+
+static bool is_sought(const struct search *search, uint32_t prog_id)
+{
+	return search->prog_id ? prog_id == search->prog_id : leftover_is_one(prog_id);
+}
 
 static void take_filter(void *ctx, const struct nlmsghdr *message)
 {
@@ -41,10 +53,10 @@ static void take_filter(void *ctx, const struct nlmsghdr *message)
 		return;
 	id = rtnl_find_in(rtnl_find(message, sizeof(*tcm), TCA_OPTIONS), TCA_BPF_ID);
 	if (!id || RTA_PAYLOAD(id) < sizeof(uint32_t) ||
-	    *(uint32_t *)RTA_DATA(id) != search->prog_id)
+	    !is_sought(search, *(uint32_t *)RTA_DATA(id)))
 		return;
-	search->handle = tcm->tcm_handle;
-	search->priority = TC_H_MAJ(tcm->tcm_info) >> 16;
+	search->place.handle = tcm->tcm_handle;
+	search->place.priority = TC_H_MAJ(tcm->tcm_info) >> 16;
 }
 
 static int search_filters(struct search *search, unsigned int ifindex, uint32_t side)
@@ -68,23 +80,51 @@ static bool is_empty(unsigned int ifindex)
 	       !search_filters(&search, ifindex, TC_H_MIN_EGRESS) && !search.found;
 }
 
+static bool detach(unsigned int ifindex, const struct place *place)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->handle, .priority = place->priority);
+
+	return !bpf_tc_detach(&hook, &opts);
+}
+
+static void remove_empty_qdisc(unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	if (is_empty(ifindex))
+		bpf_tc_hook_destroy(&hook);
+}
+
 /* By the program: the filter may be gone, or another one be in its place. */
 static void remove_filter(const struct clsact_filter *filter)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)filter->ifindex,
-		    .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts);
 	struct search search = { .prog_id = filter->prog_id };
 
-	if (!search_filters(&search, filter->ifindex, TC_H_MIN_INGRESS) && search.handle) {
-		opts.handle = search.handle;
-		opts.priority = search.priority;
-		bpf_tc_detach(&hook, &opts);
+	if (!search_filters(&search, filter->ifindex, TC_H_MIN_INGRESS) && search.place.handle)
+		detach(filter->ifindex, &search.place);
+	if (filter->made_qdisc)
+		remove_empty_qdisc(filter->ifindex);
+}
+
+unsigned int clsact_remove_left_over(unsigned int ifindex)
+{
+	unsigned int removed = 0;
+	bool made_qdisc = false;
+
+	while (removed < LEFT_OVER_MAX) {
+		struct search search = { .prog_id = 0 };
+
+		if (search_filters(&search, ifindex, TC_H_MIN_INGRESS) || !search.place.handle ||
+		    !detach(ifindex, &search.place))
+			break;
+		made_qdisc |= (search.place.handle & MADE_QDISC) != 0;
+		removed++;
 	}
-	if (filter->made_qdisc && is_empty(filter->ifindex)) {
-		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-		bpf_tc_hook_destroy(&hook);
-	}
+	if (made_qdisc)
+		remove_empty_qdisc(ifindex);
+	return removed;
 }
 
 /* What holds nothing of the parent's: neither its output nor its programs. */
@@ -202,11 +242,13 @@ void clsact_close(struct clsact *clsact)
 		;
 }
 
-static int add_filter(struct bpf_tc_hook *hook, int prog_fd, uint32_t prog_id)
+/* The handle tells who comes after us whether the qdisc was there before. */
+static int add_filter(struct bpf_tc_hook *hook, int prog_fd, const struct clsact_filter *filter)
 {
-	LIBBPF_OPTS(bpf_tc_opts, first, .prog_fd = prog_fd, .handle = prog_id,
+	uint32_t handle = filter->prog_id | (filter->made_qdisc ? MADE_QDISC : 0);
+	LIBBPF_OPTS(bpf_tc_opts, first, .prog_fd = prog_fd, .handle = handle,
 		    .priority = FIRST_PRIORITY);
-	LIBBPF_OPTS(bpf_tc_opts, any, .prog_fd = prog_fd);
+	LIBBPF_OPTS(bpf_tc_opts, any, .prog_fd = prog_fd, .handle = handle);
 
 	/* others may end a packet's way; where one that is not BPF is the first, we come later */
 	return bpf_tc_attach(hook, &first) ? bpf_tc_attach(hook, &any) : 0;
@@ -232,7 +274,7 @@ int clsact_attach(struct clsact *clsact, unsigned int ifindex, int prog_fd,
 	/* told before it is there: killed between the two, we leave nothing */
 	err = tell_janitor(clsact, filter);
 	if (!err)
-		err = add_filter(&hook, prog_fd, info.id);
+		err = add_filter(&hook, prog_fd, filter);
 	if (err)
 		clsact_detach(clsact, filter);
 	return err;

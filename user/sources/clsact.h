@@ -2,7 +2,8 @@
 /*
  * BPF filters of the clsact qdisc, for kernels without tcx links (before 6.6).
  * Such a filter outlives its process; so a small child, the janitor, waits for
- * our end, however it comes, and removes what is left of ours.
+ * our end, however it comes, and removes what is left of ours. Who kills it too leaves
+ * a filter to the next connlife on that interface.
  */
 #ifndef CONNLIFE_CLSACT_H
 #define CONNLIFE_CLSACT_H
@@ -26,6 +27,12 @@ void clsact_init(struct clsact *clsact);
 
 /* After clsact_detach() of all filters. Waits for the janitor. */
 void clsact_close(struct clsact *clsact);
+
+/*
+ * Takes off what a connlife left that was killed with its janitor, and clsact, if that one
+ * made it and no other filter is in it. How many filters. Needs CAP_SYS_ADMIN.
+ */
+unsigned int clsact_remove_left_over(unsigned int ifindex);
 
 /*
  * On ingress, before other filters where that can be. Forks the janitor the

@@ -452,6 +452,7 @@ struct live *live_open(const struct live_options *options)
 					.variants = &live->variants,
 					.scanner = &live->scanner };
 	duties_take_on(&live->duties);
+	watching_clean(options);
 	if (set_up(live, options) || start(live)) {
 		live_close(live);
 		return NULL;

@@ -168,6 +168,19 @@ static bool is_wanted(const struct packets_options *options, const struct link *
 	return false;
 }
 
+static void clean_link(void *ctx, const struct link *link)
+{
+	const struct packets_options *options = ctx;
+
+	if (!link->is_gone && is_wanted(options, link) && clsact_remove_left_over(link->ifindex))
+		log_line("%s: removed the tc filter of a connlife that was killed", link->name);
+}
+
+void packets_remove_left_over(const struct packets_options *options)
+{
+	links_list(clean_link, (void *)options);
+}
+
 static struct watch *find_watch(const struct packets *packets, unsigned int ifindex)
 {
 	for (unsigned int i = 0; i < packets->len; i++) {

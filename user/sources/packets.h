@@ -2,7 +2,7 @@
 /*
  * Puts the packet programs on interfaces, by XDP or by tc, and follows the
  * interfaces that come, go and are renamed. Nobody's program is ever replaced,
- * and nothing of ours stays behind.
+ * and nothing of ours stays behind (but see clsact.h).
  */
 #ifndef CONNLIFE_PACKETS_H
 #define CONNLIFE_PACKETS_H
@@ -25,6 +25,9 @@ struct packets_options {
 };
 
 struct packets;
+
+/* From the interfaces that packets_open() would watch, as they are now. Says what it found. */
+void packets_remove_left_over(const struct packets_options *options);
 
 /* NULL after a line on stderr. What is named must be there; else nothing need be there yet. */
 struct packets *packets_open(const struct packets_options *options);

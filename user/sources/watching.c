@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "sources/netns.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
@@ -110,6 +111,22 @@ static int open_packets(struct watching *watching, const struct packets_options 
 	watching->packets = packets_open(options);
 	leave(home);
 	return watching->packets ? 0 : -ENODEV;
+}
+
+void watching_clean(const struct live_options *options)
+{
+	struct packets_options packets = { .mode = options->packets,
+					   .interfaces = options->interfaces,
+					   .interfaces_len = options->interfaces_len };
+	_cleanup_fd_ int netns = options->netns ? netns_open(options->netns) : -1;
+	const struct watching there = { .netns = netns };
+	int home;
+
+	if (options->packets == PACKETS_OFF || (options->netns && netns < 0) ||
+	    enter(&there, &home))
+		return;
+	packets_remove_left_over(&packets);
+	leave(home);
 }
 
 int watching_start(struct watching **out, struct connlife_bpf *skel,

@@ -14,6 +14,9 @@ struct watching;
 /* Before the object is loaded. 0, or a negative errno after a line on stderr. */
 int watching_set_up(struct connlife_bpf *skel, const struct live_options *options);
 
+/* Before it too, with all privileges: takes off what one that was killed left there. */
+void watching_clean(const struct live_options *options);
+
 /* After it: attaches. *watching is NULL where nothing is to be watched. Errors as above. */
 int watching_start(struct watching **watching, struct connlife_bpf *skel,
 		   const struct live_options *options);
