@@ -103,6 +103,11 @@ def family_cpu_ns(pid):
     return sum(map(cpu_ns, family(pid)))
 
 
+def family_peak_kb(pid):
+    """What they share is counted for each."""
+    return sum(memory_kb(one, "VmHWM") for one in family(pid))
+
+
 def memory_kb(pid, field):
     """VmHWM: the peak; RssAnon: now, without what it shares with the kernel."""
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:

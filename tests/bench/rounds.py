@@ -7,8 +7,8 @@ import tempfile
 import time
 
 from cases import STORM, rate, run_load
-from machine import (Failed, await_quiet, bpf_files, bpf_stats, family_cpu_ns, memory_kb,
-                     program_deltas, program_stats, read, say)
+from machine import (Failed, await_quiet, bpf_files, bpf_stats, family_cpu_ns, family_peak_kb,
+                     memory_kb, program_deltas, program_stats, read, say)
 from network import PLACES, SERVER4, SERVER6
 from tracers import lost_events, segments_left_out, traced
 
@@ -16,6 +16,7 @@ DRAIN_SECONDS = 0.5    # after the load: what the tracer still has to do belongs
 WARM_UP = 1000
 
 # result: what the load generator says
+# peak_kb: of all its processes together
 # grown_kb: memory of the process while all connections were held, against that before
 # lost: what it says and, where it tells each connection, what is not there
 Run = collections.namedtuple(
@@ -47,7 +48,7 @@ def load_under(tracer, process, net, case, options):
         raise Failed(f"{tracer.name} ended under the load with {process.returncode}")
     after = count(process.pid, ids)
     return {"result": result, "cpu_ns": after.cpu_ns - before.cpu_ns,
-            "peak_kb": memory_kb(process.pid, "VmHWM"),
+            "peak_kb": family_peak_kb(process.pid),
             "grown_kb": held_kb[0] - before.anon_kb if held_kb else None,
             "maps_kb": sum(maps.values()) // 1024,
             "programs": program_deltas(before.programs, after.programs)}
