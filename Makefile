@@ -246,7 +246,7 @@ demo:
 test:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory all unit $(KERNEL_TESTS) $(FUZZERS) $(BUILD)/load \
-		$(BUILD)/tests/harm
+		$(BUILD)/tests/harm $(BUILD)/tests/bench/parts
 	@tests/run $(BUILD)
 
 # One connlife in virtual machines with Debian's kernels from 5.10 on (SUITES="bullseye sid").
