@@ -87,6 +87,7 @@ help:
 	@echo "sudo make demo   a dozen real connections in two network namespaces, and their lives"
 	@echo "sudo make test   install what is missing, build, run all tests"
 	@echo "sudo make test-kernels   boots Debian's kernels from 5.10 on in QEMU and looks there"
+	@echo "sudo make sanitized SAN=1 BUILD=build-san   replay, kernel and some live tests with sanitizers"
 	@echo "make unit        the tests that need neither root nor a kernel"
 	@echo "make fuzz        libFuzzer on every reader and writer (FUZZ_RUNS=$(FUZZ_RUNS), FUZZ_SECONDS, FUZZ='parse json')"
 	@echo "make rules       the tests of alerts, dashboard and unit (promtool, systemd-analyze)"
@@ -249,6 +250,12 @@ test:
 		$(BUILD)/tests/harm $(BUILD)/tests/bench/parts
 	@tests/run $(BUILD)
 
+# More than `make unit SAN=1` holds: `make sanitized SAN=1 BUILD=build-san`.
+sanitized:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory all $(KERNEL_TESTS) $(BUILD)/load
+	@tests/sanitized $(BUILD)
+
 # One connlife in virtual machines with Debian's kernels from 5.10 on (SUITES="bullseye sid").
 test-kernels:
 	@tools/setup build kernels
@@ -340,5 +347,5 @@ clean:
 -include $(shell find $(BUILD) -path $(BUILD)/arm64 -prune -o -name '*.d' -print 2>/dev/null)
 
 FORCE:
-.PHONY: all help unit fuzz setup run demo test test-kernels check rules bench soak bench-parts budgets install uninstall deb test-deb test-arm64 completion manpage clean FORCE
+.PHONY: all help unit fuzz setup run demo test sanitized test-kernels check rules bench soak bench-parts budgets install uninstall deb test-deb test-arm64 completion manpage clean FORCE
 .DELETE_ON_ERROR:

@@ -13,7 +13,7 @@ import pytest
 
 from netlab import CLIENT4, SERVER4, eventually, start_program
 from stage import PORT, own_comm
-from tracer import PROGRAM, START_S, STOP_S, run_program
+from tracer import OPTIONS, PROGRAM, START_S, STOP_S, run_program
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="missing: tmux")
 
@@ -59,7 +59,7 @@ class Terminal:
         with open(config, "w") as out:
             out.write("set -g status off\n"
                       "set -g default-terminal screen-256color\nset -g escape-time 0\n")
-        command = shlex.join([PROGRAM, "top", *arguments])
+        command = shlex.join([PROGRAM, "top", *arguments, *OPTIONS])
         variables = "" if color else "NO_COLOR=1 "
         variables += f"TERM={term} " if term else ""
         script = (f"trap : INT; stty -g > {self.modes[0]}; "
@@ -372,7 +372,8 @@ def test_output_is_no_terminal(tmp_path):
     """A terminal to read from, but none to write to."""
     main, side = os.openpty()
     with open(tmp_path / "err", "wb") as err:
-        process = start_program([PROGRAM, "top"], stdin=side, stdout=subprocess.PIPE, stderr=err)
+        process = start_program([PROGRAM, "top", *OPTIONS], stdin=side, stdout=subprocess.PIPE,
+                                stderr=err)
     out, _none = process.communicate(timeout=STOP_S)
     os.close(main)
     os.close(side)

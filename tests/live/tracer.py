@@ -11,6 +11,7 @@ from netlab import eventually
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.abspath(os.environ.get("CONNLIFE") or os.path.join(REPOSITORY, "build/connlife"))
+OPTIONS = os.environ.get("CONNLIFE_OPTIONS", "").split()  # with every run: tests/sanitized
 START_S = 40  # many may start at once, each looking into some hundred namespaces
 STOP_S = 15
 REBIRTH_S = 3.5  # until connlife may be sure of how a minisock went (no SYN took its place)
@@ -53,8 +54,8 @@ class Tracer:
         self.err_path = os.path.join(directory, name + ".err")
         self._read_to = 0
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self._process = subprocess.Popen([PROGRAM, *arguments], stdout=out, stderr=err,
-                                             stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen([PROGRAM, *arguments, *OPTIONS], stdout=out,
+                                             stderr=err, stdin=subprocess.DEVNULL)
 
     @property
     def pid(self):
@@ -146,11 +147,12 @@ def finished(*tracers):
 
 def run_program(*arguments, program=None, timeout=20, **keywords):
     """A run that ends by itself."""
-    return subprocess.run([program or PROGRAM, *arguments], capture_output=True, text=True,
-                          timeout=timeout, stdin=subprocess.DEVNULL, **keywords)
+    command = [program, *arguments] if program else [PROGRAM, *arguments, *OPTIONS]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, **keywords)
 
 
 def as_nobody(program, *arguments):
     """The same without root."""
     return run_program("--reuid", "65534", "--regid", "65534", "--clear-groups", str(program),
-                       *arguments, program="setpriv")
+                       *arguments, *OPTIONS, program="setpriv")
