@@ -200,8 +200,8 @@ $(patsubst %,$(BUILD)/fuzz/core/%.o,cgroups decode unit): private FUZZ_COVERAGE 
 $(BUILD)/fuzz/pure.a: $(FUZZ_OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# The words of argp are wrapped: they end the program.
-$(BUILD)/tests/fuzz/fuzz_options: private FUZZ_LIBS := -Wl,--wrap=argp_parse,--wrap=argp_error,--wrap=argp_state_help
+# What would end the program is wrapped.
+$(BUILD)/tests/fuzz/fuzz_options: private FUZZ_LIBS := -Wl,--wrap=argp_parse,--wrap=wrong_usage,--wrap=argp_state_help
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/pure.a $(BUILD)/fuzz/flags
 	$(call say,FUZZ,$@)

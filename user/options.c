@@ -10,12 +10,12 @@
 
 #include "core/engine.h"
 #include "values.h"
+#include "wrong.h"
 
 #ifndef CONNLIFE_VERSION
 #define CONNLIFE_VERSION "unknown"
 #endif
 
-#define EXIT_USAGE 2
 /* Room for half a second of a storm that leaves the reader no CPU; more where there is memory. */
 #define RING_BYTES_LEAST (8U << 20)
 #define RING_BYTES_MOST (64U << 20)
@@ -124,14 +124,14 @@ static const struct argp_option known[] = {
 	{ 0 },
 };
 
-static void set_family(struct argp_state *state, struct filter *filter, __u8 family)
+static void set_family(struct filter *filter, __u8 family)
 {
 	if (filter->family && filter->family != family)
-		argp_error(state, "-4 and -6 leave nothing; give one of them");
+		wrong_usage("-4 and -6 leave nothing; give one of them");
 	filter->family = family;
 }
 
-static void set_command(struct argp_state *state, struct options *options, const char *word)
+static void set_command(struct options *options, const char *word)
 {
 	static const char *const words[] = {
 		[COMMAND_LIFE] = "life",     [COMMAND_STATES] = "states",
@@ -141,7 +141,7 @@ static void set_command(struct argp_state *state, struct options *options, const
 	};
 
 	if (options->command_given)
-		argp_error(state, "one command at a time: '%s' is one too many", word);
+		wrong_usage("one command at a time: '%s' is one too many", word);
 	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!strcmp(word, words[i])) {
 			options->command = (enum command)i;
@@ -149,7 +149,7 @@ static void set_command(struct argp_state *state, struct options *options, const
 			return;
 		}
 	}
-	argp_error(state, "unknown command '%s'", word);
+	wrong_usage("unknown command '%s'", word);
 }
 
 static error_t parse_filter(int key, char *arg, struct argp_state *state)
@@ -159,24 +159,24 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		filter->pid = (__u32)value_number(state, "-p", arg, 1, INT_MAX);
+		filter->pid = (__u32)value_number("-p", arg, 1, INT_MAX);
 		break;
 	case 'L':
 		filter->has_lports = 1;
-		value_ports(state, "-L", arg, filter->lports);
+		value_ports("-L", arg, filter->lports);
 		break;
 	case 'D':
 		filter->has_rports = 1;
-		value_ports(state, "-D", arg, filter->rports);
+		value_ports("-D", arg, filter->rports);
 		break;
 	case '4':
-		set_family(state, filter, 4);
+		set_family(filter, 4);
 		break;
 	case '6':
-		set_family(state, filter, 6);
+		set_family(filter, 6);
 		break;
 	case 'a':
-		value_net(state, filter, arg);
+		value_net(filter, arg);
 		break;
 	case KEY_NETNS:
 		options->netns = arg;
@@ -200,7 +200,7 @@ static void set_json(struct argp_state *state, struct options *options)
 	if (options->command != COMMAND_EXPORT)
 		return;
 	if (!next || *next == '-')
-		argp_error(state, "export --json needs a FILE");
+		wrong_usage("export --json needs a FILE");
 	options->json_path = next;
 	state->next++;
 }
@@ -238,34 +238,34 @@ static error_t parse_output(int key, struct argp_state *state, struct options *o
 	return 0;
 }
 
-static void check_combination(struct argp_state *state, const struct options *options)
+static void check_combination(const struct options *options)
 {
 	if (options->json && options->columns.csv)
-		argp_error(state, "--json and -s are two formats; give one of them");
+		wrong_usage("--json and -s are two formats; give one of them");
 	if (options->json && options->command == COMMAND_LADDER)
-		argp_error(state, "ladder draws; --json goes with life and states");
+		wrong_usage("ladder draws; --json goes with life and states");
 	if (options->packets_given && !options->packets &&
 	    (options->interfaces_len || options->count_flags))
-		argp_error(state, "--packets off leaves nothing for -i or --flags");
+		wrong_usage("--packets off leaves nothing for -i or --flags");
 	if (options->json && (options->command == COMMAND_HIST || options->command == COMMAND_TOP))
-		argp_error(state, "--json goes with life, states, stuck and export");
+		wrong_usage("--json goes with life, states, stuck and export");
 	if (options->command == COMMAND_EXPORT && !options->textfile && !options->json_path)
-		argp_error(state, "export needs --textfile DIR, --json FILE or both");
+		wrong_usage("export needs --textfile DIR, --json FILE or both");
 	if (options->command != COMMAND_EXPORT &&
 	    (options->textfile || options->interim_s || options->by_comm || options->by_cgroup ||
 	     options->by_port))
-		argp_error(state, "--textfile, --interim and --by go with export");
+		wrong_usage("--textfile, --interim and --by go with export");
 	if (options->command != COMMAND_STUCK && (options->older_than_s || options->watch))
-		argp_error(state, "--older-than and --watch go with stuck");
+		wrong_usage("--older-than and --watch go with stuck");
 	if (options->read_path && options->record_path)
-		argp_error(state, "--read and --record don't go together; copy the file");
+		wrong_usage("--read and --record don't go together; copy the file");
 	if (options->read_path && options->btf_path)
-		argp_error(state, "--btf is of no use to --read: a recording loads nothing");
-	if (options->read_path && options->filter.pid && options->command == COMMAND_CHECK)
-		argp_error(state, "check reads no recording");
+		wrong_usage("--btf is of no use to --read: a recording loads nothing");
+	if (options->read_path && options->command == COMMAND_CHECK)
+		wrong_usage("check looks at this kernel: it reads no recording (--read)");
 }
 
-static void set_packets(struct argp_state *state, struct options *options, const char *word)
+static void set_packets(struct options *options, const char *word)
 {
 	static const char *const words[] = {
 		[PACKETS_OFF] = "off",
@@ -281,19 +281,19 @@ static void set_packets(struct argp_state *state, struct options *options, const
 			return;
 		}
 	}
-	argp_error(state, "--packets: '%s' is not auto, xdp, tc or off", word);
+	wrong_usage("--packets: '%s' is not auto, xdp, tc or off", word);
 }
 
-static void add_interface(struct argp_state *state, struct options *options, const char *name)
+static void add_interface(struct options *options, const char *name)
 {
 	if (!*name || strlen(name) >= IF_NAMESIZE)
-		argp_error(state, "-i: '%s' is no name of an interface", name);
+		wrong_usage("-i: '%s' is no name of an interface", name);
 	if (options->interfaces_len == OPTIONS_INTERFACES_MAX)
-		argp_error(state, "-i: at most %d interfaces", OPTIONS_INTERFACES_MAX);
+		wrong_usage("-i: at most %d interfaces", OPTIONS_INTERFACES_MAX);
 	options->interfaces[options->interfaces_len++] = name;
 }
 
-static void add_label(struct argp_state *state, struct options *options, const char *text)
+static void add_label(struct options *options, const char *text)
 {
 	if (!strcmp(text, "comm")) {
 		options->by_comm = true;
@@ -301,20 +301,20 @@ static void add_label(struct argp_state *state, struct options *options, const c
 		options->by_cgroup = true;
 	} else if (!strncmp(text, "port=", 5)) {
 		options->by_port = true;
-		value_ports(state, "--by port", text + 5, options->by_ports);
+		value_ports("--by port", text + 5, options->by_ports);
 	} else {
-		argp_error(state, "--by: '%s' is not port=PORTS, comm or cgroup", text);
+		wrong_usage("--by: '%s' is not port=PORTS, comm or cgroup", text);
 	}
 }
 
-static void set_at_stop(struct argp_state *state, struct options *options, const char *word)
+static void set_at_stop(struct options *options, const char *word)
 {
 	if (!strcmp(word, "remove"))
 		options->at_stop = AT_STOP_REMOVE;
 	else if (!strcmp(word, "keep"))
 		options->at_stop = AT_STOP_KEEP;
 	else
-		argp_error(state, "--at-stop: '%s' is not remove or keep", word);
+		wrong_usage("--at-stop: '%s' is not remove or keep", word);
 }
 
 static error_t parse_watch(int key, char *arg, struct argp_state *state)
@@ -323,25 +323,25 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_OLDER_THAN:
-		options->older_than_s = value_time(state, "--older-than", arg);
+		options->older_than_s = value_time("--older-than", arg);
 		return 0;
 	case KEY_WATCH:
 		options->watch = true;
 		return 0;
 	case KEY_INTERVAL:
-		options->interval_s = value_time(state, "--interval", arg);
+		options->interval_s = value_time("--interval", arg);
 		return 0;
 	case KEY_TEXTFILE:
 		options->textfile = arg;
 		return 0;
 	case KEY_INTERIM:
-		options->interim_s = value_time(state, "--interim", arg);
+		options->interim_s = value_time("--interim", arg);
 		return 0;
 	case KEY_BY:
-		add_label(state, options, arg);
+		add_label(options, arg);
 		return 0;
 	case KEY_AT_STOP:
-		set_at_stop(state, options, arg);
+		set_at_stop(options, arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -354,10 +354,10 @@ static error_t parse_packets(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_PACKETS:
-		set_packets(state, options, arg);
+		set_packets(options, arg);
 		return 0;
 	case 'i':
-		add_interface(state, options, arg);
+		add_interface(options, arg);
 		return 0;
 	case KEY_FLAGS:
 		options->count_flags = true;
@@ -373,7 +373,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_DURATION:
-		options->duration_s = (uint32_t)value_number(state, "--duration", arg, 1, INT_MAX);
+		options->duration_s = (uint32_t)value_number("--duration", arg, 1, INT_MAX);
 		return 0;
 	case KEY_READ:
 		options->read_path = arg;
@@ -388,20 +388,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->btf_path = arg;
 		return 0;
 	case KEY_RING_SIZE:
-		options->ring_bytes = value_ring_size(state, arg);
+		options->ring_bytes = value_ring_size(arg);
 		return 0;
 	case KEY_MAX_CONNECTIONS:
 		options->max_connections =
-			(uint32_t)value_number(state, "--max-connections", arg, 1, CONNECTIONS_MAX);
+			(uint32_t)value_number("--max-connections", arg, 1, CONNECTIONS_MAX);
 		return 0;
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
+	case ARGP_KEY_INIT:
+		state->err_stream = NULL; /* getopt names the word; argp adds nothing */
+		return 0;
 	case ARGP_KEY_ARG:
-		set_command(state, options, arg);
+		set_command(options, arg);
 		return 0;
 	case ARGP_KEY_END:
-		check_combination(state, options);
+		check_combination(options);
 		return 0;
 	}
 	if (!parse_output(key, state, options) || !parse_packets(key, arg, state) ||
@@ -440,9 +443,9 @@ void options_parse(struct options *options, int argc, char **argv)
 	static const struct argp argp = { known, parse, "[COMMAND]", doc, NULL, NULL, NULL };
 
 	*options = (struct options){ .max_connections = default_connections() };
-	argp_err_exit_status = EXIT_USAGE;
 	argv[0] = (char *)"connlife"; /* in messages, whatever path it was called by */
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options);
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options))
+		exit(EXIT_USAGE); /* getopt has said why */
 	/* histograms and metrics follow the whole life */
 	options->whole |= options->command == COMMAND_HIST || options->command == COMMAND_EXPORT ||
 			  options->watch;

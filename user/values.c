@@ -8,11 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "wrong.h"
+
 #define RING_BYTES_MIN 4096U
 #define RING_BYTES_MAX (1U << 30)
 
-unsigned long value_number(struct argp_state *state, const char *what, const char *text,
-			   unsigned long min, unsigned long max)
+unsigned long value_number(const char *what, const char *text, unsigned long min, unsigned long max)
 {
 	unsigned long value;
 	char *end;
@@ -20,14 +21,15 @@ unsigned long value_number(struct argp_state *state, const char *what, const cha
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
-		argp_error(state, "%s: '%s' is not a number from %lu to %lu", what, text, min, max);
+		wrong_usage("%s: '%s' is not a number from %lu to %lu", what, text, min, max);
 	return value;
 }
 
-uint32_t value_ring_size(struct argp_state *state, const char *text)
+uint32_t value_ring_size(const char *text)
 {
 	char digits[16] = "";
 	size_t len = strcspn(text, "kKmMgG");
+	const char *given = text;
 	unsigned int shift = 0;
 	unsigned long bytes;
 
@@ -36,15 +38,15 @@ uint32_t value_ring_size(struct argp_state *state, const char *text)
 		memcpy(digits, text, len);
 		text = digits;
 	}
-	bytes = value_number(state, "--ring-size", text, 1, RING_BYTES_MAX) << shift;
+	bytes = value_number("--ring-size", text, 1, RING_BYTES_MAX) << shift;
 	if (bytes < RING_BYTES_MIN || bytes > RING_BYTES_MAX || bytes & (bytes - 1) ||
 	    bytes % (unsigned long)sysconf(_SC_PAGESIZE))
-		argp_error(state, "--ring-size: %lu is not a power of two from %u to %u", bytes,
-			   RING_BYTES_MIN, RING_BYTES_MAX);
+		wrong_usage("--ring-size: '%s' is not a power of two from %u to %u", given,
+			    RING_BYTES_MIN, RING_BYTES_MAX);
 	return (uint32_t)bytes;
 }
 
-void value_ports(struct argp_state *state, const char *what, const char *text, __u8 *ports)
+void value_ports(const char *what, const char *text, __u8 *ports)
 {
 	do {
 		char one[16];
@@ -55,13 +57,13 @@ void value_ports(struct argp_state *state, const char *what, const char *text, _
 			len = sizeof(one) - 1; /* too long for a port whatever follows */
 		memcpy(one, text, len);
 		one[len] = '\0';
-		port = value_number(state, what, one, 1, 65535);
+		port = value_number(what, one, 1, 65535);
 		ports[port >> 3] |= (__u8)(1U << (port & 7));
 		text += strcspn(text, ",");
 	} while (*text++);
 }
 
-void value_net(struct argp_state *state, struct filter *filter, const char *text)
+void value_net(struct filter *filter, const char *text)
 {
 	struct filter_net *net = &filter->nets[filter->nets_len];
 	const char *slash = strchr(text, '/');
@@ -70,21 +72,21 @@ void value_net(struct argp_state *state, struct filter *filter, const char *text
 	char address[INET6_ADDRSTRLEN] = "";
 
 	if (filter->nets_len == FILTER_NETS_MAX)
-		argp_error(state, "-a: at most %d networks", FILTER_NETS_MAX);
+		wrong_usage("-a: at most %d networks", FILTER_NETS_MAX);
 	if (len < sizeof(address))
 		memcpy(address, text, len);
 	memcpy(net->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
 	if (inet_pton(is_v4 ? AF_INET : AF_INET6, address, net->addr + (is_v4 ? 12 : 0)) != 1)
-		argp_error(state, "-a: '%.*s' is not an IPv4 or IPv6 address", (int)len, text);
+		wrong_usage("-a: '%.*s' is not an IPv4 or IPv6 address", (int)len, text);
 	net->bits = 128;
 	if (slash)
-		net->bits = (__u8)(value_number(state, "-a: prefix length", slash + 1, 0,
-						is_v4 ? 32 : 128) +
-				   (is_v4 ? 96 : 0));
+		net->bits =
+			(__u8)(value_number("-a: prefix length", slash + 1, 0, is_v4 ? 32 : 128) +
+			       (is_v4 ? 96 : 0));
 	filter->nets_len++;
 }
 
-uint32_t value_time(struct argp_state *state, const char *what, const char *text)
+uint32_t value_time(const char *what, const char *text)
 {
 	static const struct {
 		char suffix;
@@ -99,7 +101,7 @@ uint32_t value_time(struct argp_state *state, const char *what, const char *text
 			unit = units[i].seconds;
 	}
 	if (!unit || !len || len >= sizeof(digits))
-		argp_error(state, "%s: '%s' is not a time like 30s, 5m, 2h or 1d", what, text);
+		wrong_usage("%s: '%s' is not a time like 30s, 5m, 2h or 1d", what, text);
 	memcpy(digits, text, len < sizeof(digits) ? len : 0);
-	return (uint32_t)value_number(state, what, digits, 1, INT_MAX / (unit ? unit : 1)) * unit;
+	return (uint32_t)value_number(what, digits, 1, INT_MAX / (unit ? unit : 1)) * unit;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fuzz target of the command line. The input is its words, parted by newlines.
- * Where argp would end the program it jumps out instead, without a word (the
+ * Where the program would end it jumps out instead, without a word (the
  * linker's --wrap); what argp still held then is freed by hand. argp's own options
  * (--help, --version, and --HANG, which sleeps) are left out. What is accepted
  * must make sense.
@@ -22,7 +22,7 @@ error_t __real_argp_parse(const struct argp *argp, int argc, char **argv, unsign
 			  int *index, void *input);
 error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned int flags,
 			  int *index, void *input);
-void __wrap_argp_error(const struct argp_state *state, const char *format, ...);
+_Noreturn void __wrap_wrong_usage(const char *format, ...);
 void __wrap_argp_state_help(const struct argp_state *state, FILE *stream, unsigned int flags);
 
 static jmp_buf refused;
@@ -44,7 +44,7 @@ static void on_free(const volatile void *block)
 	}
 }
 
-static void leave(void)
+_Noreturn static void leave(void)
 {
 	is_parsing = false;
 	longjmp(refused, 1);
@@ -64,7 +64,7 @@ error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsign
 	return err;
 }
 
-void __wrap_argp_error(const struct argp_state *state, const char *format, ...)
+void __wrap_wrong_usage(const char *format, ...)
 {
 	char text[256];
 	va_list args;

@@ -30,17 +30,54 @@ def test_help_without_root(public_program, option):
     assert "connlife" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--no-such-option"], ["-L", "65536"], ["-L", "0"], ["-L", ""], ["-D", "http"],
-    ["-p", "0"], ["-p", "x"], ["-p", "-1"], ["-4", "-6"], ["-a", "10.77.0.0/33"], ["-a", "10.77"],
-    ["-a", "fd77::/129"], ["--duration", "0"], ["--duration", "1s"], ["--ring-size", "12345"],
-    ["--ring-size", "0"], ["--max-connections", "0"], ["no-such-command"], ["life", "states"],
-    ["--json", "-s"], ["-L"], ["--read"], ["--btf"],
-    ["--read", "a.rec", "--btf", "vmlinux"]])
-def test_wrong_usage(arguments):
-    done = run_program(*arguments)
-    assert done.returncode == 2, done
-    assert done.stdout == "" and "connlife" in done.stderr
+@pytest.mark.parametrize("arguments, words", [
+    (["--no-such-option"], ["'--no-such-option'"]),
+    (["-Tq"], ["'q'"]),
+    (["--re", "a.rec"], ["'--re'", "ambiguous"]),
+    (["--whole=yes"], ["'--whole'"]),
+    (["-L"], ["'L'"]),
+    (["--read"], ["'--read'"]),
+    (["--btf"], ["'--btf'"]),
+    (["-L", "65536"], ["-L", "'65536'"]),
+    (["-L", "80,0"], ["-L", "'0'"]),
+    (["-L", ""], ["-L"]),
+    (["-D", "http"], ["-D", "'http'"]),
+    (["-p", "0"], ["-p", "'0'"]),
+    (["-p", "x"], ["-p", "'x'"]),
+    (["-p", "-1"], ["-p", "'-1'"]),
+    (["-4", "-6"], ["-4", "-6"]),
+    (["-a", "10.77.0.0/33"], ["-a", "'33'"]),
+    (["-a", "10.77"], ["-a", "'10.77'"]),
+    (["-a", "fd77::/129"], ["-a", "'129'"]),
+    (["-a", "::1"] * 9, ["-a", "8"]),
+    (["--duration", "0"], ["--duration", "'0'"]),
+    (["--duration", "1s"], ["--duration", "'1s'"]),
+    (["--ring-size", "12345"], ["--ring-size", "'12345'"]),
+    (["--ring-size", "3M"], ["--ring-size", "'3M'"]),
+    (["--ring-size", "0"], ["--ring-size", "'0'"]),
+    (["--max-connections", "0"], ["--max-connections", "'0'"]),
+    (["no-such-command"], ["'no-such-command'"]),
+    (["two\nlines"], ["'two?lines'"]),
+    (["life", "states"], ["'states'"]),
+    (["--json", "-s"], ["--json", "-s"]),
+    (["ladder", "--json"], ["ladder", "--json"]),
+    (["top", "--json"], ["--json"]),
+    (["export"], ["export"]),
+    (["export", "--json"], ["--json"]),
+    (["export", "--textfile", ".", "--by", "color"], ["--by", "'color'"]),
+    (["export", "--textfile", ".", "--at-stop", "go"], ["--at-stop", "'go'"]),
+    (["life", "--by", "comm"], ["--by"]),
+    (["life", "--watch"], ["--watch"]),
+    (["stuck", "--older-than", "5w"], ["--older-than", "'5w'"]),
+    (["check", "--read", "a.rec"], ["check", "--read"]),
+    (["--read", "a.rec", "--record", "b.rec"], ["--read", "--record"]),
+    (["--read", "a.rec", "--btf", "vmlinux"], ["--btf", "--read"]),
+    ], ids=lambda value: " ".join(value[:3]))
+def test_wrong_usage(arguments, words):
+    """One line that names what is wrong."""
+    line = one_line(run_program(*arguments), 2)
+    missing = [word for word in words if word not in line]
+    assert not missing, line
 
 
 def test_unknown_namespace():
