@@ -406,7 +406,8 @@ enum ev_lost_why {
 	LOST_NESTED = 4, /* a hook that interrupted itself, which the kernel leaves out */
 	LOST_SEGMENTS = 5, /* segments left out while the ring was half full: room for states */
 	LOST_UNSEEN = 6, /* steps that no hook told, and no loss explains: found by looking again */
-	LOST_MAX = 7,
+	LOST_REQUESTS = 7, /* half-open requests that the user half had no more room for */
+	LOST_MAX = 8,
 };
 
 struct ev_lost {

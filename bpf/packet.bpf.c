@@ -123,7 +123,7 @@ static __always_inline void add_flags(struct flow_flags *counts, __u8 tcp_flags)
 
 static __always_inline void count_for_flow(const struct parse_found *found, __u8 tcp_flags)
 {
-	struct flow_flags none = {};
+	struct flow_flags none = { .isn = parse_be32(found->tcp + 4) };
 	struct flow_flags *counts;
 	struct flow_key key = {};
 
@@ -132,8 +132,8 @@ static __always_inline void count_for_flow(const struct parse_found *found, __u8
 	key.rport = parse_be16(found->tcp);
 	key.lport = parse_be16(found->tcp + 2);
 	counts = bpf_map_lookup_elem(&flow_counts, &key);
-	/* a SYN after an end begins another life of the same ends */
-	if (!counts || (tcp_flags & TCP_FLAG_SYN && (counts->by_bit[0] || counts->by_bit[2]))) {
+	/* only a SYN begins a life; one with another number another life of the same ends */
+	if (tcp_flags & TCP_FLAG_SYN && (!counts || counts->isn != none.isn)) {
 		bpf_map_update_elem(&flow_counts, &key, &none, BPF_ANY);
 		counts = bpf_map_lookup_elem(&flow_counts, &key);
 	}

@@ -31,9 +31,14 @@ struct flow_key {
 	__u16 lport;
 };
 
-/* Received segments by flag: FIN, SYN, RST, PSH, ACK, URG, as RFC 9293 3.1 numbers the bits. */
+/*
+ * Received segments by flag: FIN, SYN, RST, PSH, ACK, URG, as RFC 9293 3.1 numbers the bits.
+ * A full map forgets the least used: they are the counts of a life only if they
+ * begin with the SYN of that life, which is known by its number.
+ */
 struct flow_flags {
 	__u32 by_bit[6];
+	__u32 isn;
 };
 
 struct {

@@ -119,13 +119,14 @@ static __always_inline void send_refused(const struct sock *sk, const struct sk_
 		discard_event(refused);
 }
 
-/* What came of each flag until now; the next life of these ends counts anew. */
+/* What came of each flag until now, if that was counted from its SYN on. */
 static __always_inline void send_flags(const struct sock *sk, const struct tcp_sock *tp)
 {
 	struct flow_key key = {};
 	struct flow_flags *counts;
 	struct ev_tuple tuple;
 	struct ev_flags *flags;
+	bool is_whole;
 
 	if (!count_flags || netns_cookie(sk->__sk_common.skc_net.net) != packet_netns_cookie)
 		return;
@@ -137,7 +138,8 @@ static __always_inline void send_flags(const struct sock *sk, const struct tcp_s
 	counts = bpf_map_lookup_elem(&flow_counts, &key);
 	if (!counts)
 		return;
-	flags = reserve_event(sizeof(*flags));
+	is_whole = tp->rcv_nxt - (__u32)tp->bytes_received - 1 == counts->isn;
+	flags = is_whole ? reserve_event(sizeof(*flags)) : NULL;
 	if (flags) {
 		fill_hdr(&flags->hdr, EV_FLAGS, sizeof(*flags), sk, sock_cookie(sk));
 		flags->fin = counts->by_bit[0];

@@ -14,6 +14,8 @@ static const char *const loss_words[LOST_MAX] = {
 	[LOST_WALK] = "hash chains too long to find a TIME_WAIT in",
 	[LOST_SEGMENTS] = "segments left out while the ring buffer was half full (no state is)",
 	[LOST_NESTED] = "events lost because a hook interrupted itself",
+	[LOST_REQUESTS] =
+		"half-open requests forgotten to make room: when their SYN came is unknown",
 	[LOST_UNSEEN] = "steps that the kernel ran no hook for, found by looking again",
 };
 

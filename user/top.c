@@ -69,7 +69,7 @@ static struct top_scene scene_of(struct top *top)
 
 	engine_counts(top->engine, &counts);
 	for (int why = 0; why < LOST_MAX; why++)
-		scene.lost += counts.lost[why];
+		scene.lost += why == LOST_REQUESTS ? 0 : counts.lost[why];
 	scene.untracked = counts.table_full;
 	return scene;
 }

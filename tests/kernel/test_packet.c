@@ -282,6 +282,8 @@ static void test_half_full_ring(void **ctx)
 	assert_int_equal(stage_lost(stage, LOST_SEGMENTS), lost + too_many);
 }
 
+#define FLOWS_KEPT 1024
+
 /* Programs that are given a filter and count by connection. */
 static struct stage *start_filtered(void)
 {
@@ -292,7 +294,7 @@ static struct stage *start_filtered(void)
 	skel->rodata->filter.has_rports = 1;
 	skel->rodata->filter.rports[FRAME_SPORT / 8] = 1 << FRAME_SPORT % 8;
 	skel->rodata->count_flags = true;
-	assert_int_equal(bpf_map__set_max_entries(skel->maps.flow_counts, 1024), 0);
+	assert_int_equal(bpf_map__set_max_entries(skel->maps.flow_counts, FLOWS_KEPT), 0);
 	return stage_start(skel);
 }
 
@@ -321,11 +323,16 @@ struct flow_ends {
 	__u16 lport;
 };
 
-static void check_flow(const struct stage *stage, const struct frame_spec *flow,
-		       const __u32 must[6])
+struct flow_counts {
+	__u32 by_bit[6];
+	__u32 isn;
+};
+
+/* 0, or -ENOENT if nothing is counted for it. */
+static int look_at_flow(const struct stage *stage, const struct frame_spec *flow,
+			struct flow_counts *counts)
 {
 	struct flow_ends ends = { .rport = FRAME_SPORT, .lport = FRAME_DPORT };
-	__u32 by_bit[6];
 
 	if (flow->family == 4) {
 		put_mapped(ends.raddr, frame_addrs4[0]);
@@ -334,9 +341,17 @@ static void check_flow(const struct stage *stage, const struct frame_spec *flow,
 		memcpy(ends.raddr, frame_addrs6[0], 16);
 		memcpy(ends.laddr, frame_addrs6[1], 16);
 	}
-	assert_int_equal(
-		bpf_map_lookup_elem(bpf_map__fd(stage->skel->maps.flow_counts), &ends, by_bit), 0);
-	assert_memory_equal(by_bit, must, sizeof(by_bit));
+	return bpf_map_lookup_elem(bpf_map__fd(stage->skel->maps.flow_counts), &ends, counts);
+}
+
+static void check_flow(const struct stage *stage, const struct frame_spec *flow,
+		       const __u32 must[6], __u32 isn)
+{
+	struct flow_counts counts;
+
+	assert_int_equal(look_at_flow(stage, flow, &counts), 0);
+	assert_memory_equal(counts.by_bit, must, sizeof(counts.by_bit));
+	assert_int_equal(counts.isn, isn);
 }
 
 static void run_flags(struct stage *stage, const struct frame_spec *flow, const __u8 *flags,
@@ -350,25 +365,71 @@ static void run_flags(struct stage *stage, const struct frame_spec *flow, const 
 	}
 }
 
-/* FIN, SYN, RST, PSH, ACK, URG; a SYN after an end begins anew, a repeated one does not. */
+/* FIN, SYN, RST, PSH, ACK, URG; a SYN of another number begins anew, a repeated one does not. */
 static void test_flags_of_a_connection(void **ctx)
 {
 	static const __u8 life[] = { TCP_FLAG_SYN, TCP_FLAG_ACK, PSH_ACK,      PSH_ACK | ECN,
 				     URG_ACK,	   FIN_ACK,	 TCP_FLAG_ACK, TCP_FLAG_RST };
+	static const __u8 late[] = { TCP_FLAG_SYN };
 	static const __u8 next_life[] = { TCP_FLAG_SYN, TCP_FLAG_SYN, TCP_FLAG_ACK };
-	static const __u32 must[] = { 1, 1, 1, 2, 6, 1 }, next_must[] = { 0, 2, 0, 0, 1, 0 };
+	static const __u32 must[] = { 1, 1, 1, 2, 6, 1 }, late_must[] = { 1, 2, 1, 2, 6, 1 },
+			   next_must[] = { 0, 2, 0, 0, 1, 0 };
 	struct stage *stage;
 
 	stage_or_skip(ctx);
 	stage = start_filtered();
 	for (size_t i = 0; i < 2; i++) {
 		run_flags(stage, &flows[i], life, sizeof(life));
-		check_flow(stage, &flows[i], must);
+		check_flow(stage, &flows[i], must, FRAME_SEQ);
+		run_flags(stage, &flows[i], late, sizeof(late));
+		check_flow(stage, &flows[i], late_must, FRAME_SEQ);
 	}
 	for (size_t i = 0; i < 2; i++) {
-		run_flags(stage, &flows[i], next_life, sizeof(next_life));
-		check_flow(stage, &flows[i], next_must);
+		struct frame_spec next = flows[i];
+
+		next.patches[0] = (struct frame_patch){ AT_TCP, 7, 0x77 };
+		run_flags(stage, &next, next_life, sizeof(next_life));
+		check_flow(stage, &flows[i], next_must, (FRAME_SEQ & ~0xffU) | 0x77);
 	}
+	stage_close(stage);
+}
+
+/* What was not counted from a SYN on would be too low: nothing is counted then. */
+static void test_flags_without_a_syn(void **ctx)
+{
+	static const __u8 rest[] = { TCP_FLAG_ACK, PSH_ACK, URG_ACK, FIN_ACK, TCP_FLAG_RST };
+	struct flow_counts counts;
+	struct stage *stage;
+
+	stage_or_skip(ctx);
+	stage = start_filtered();
+	for (size_t i = 0; i < 2; i++) {
+		run_flags(stage, &flows[i], rest, sizeof(rest));
+		assert_int_equal(look_at_flow(stage, &flows[i], &counts), -ENOENT);
+	}
+	stage_close(stage);
+}
+
+/* More connections than the map holds: what goes on after it was forgotten is not counted. */
+static void test_flags_forgotten(void **ctx)
+{
+	static const __u8 syn[] = { TCP_FLAG_SYN }, rest[] = { PSH_ACK, FIN_ACK };
+	static const __u32 must[] = { 0, 1, 0, 0, 0, 0 };
+	struct frame_spec other = flows[0];
+	struct flow_counts counts;
+	struct stage *stage;
+
+	stage_or_skip(ctx);
+	stage = start_filtered();
+	run_flags(stage, &flows[0], syn, sizeof(syn));
+	check_flow(stage, &flows[0], must, FRAME_SEQ);
+	for (int port = 0; port < 4 * FLOWS_KEPT; port++) {
+		other.patches[0] = (struct frame_patch){ AT_TCP, 0, (__u8)(port >> 8) };
+		other.patches[1] = (struct frame_patch){ AT_TCP, 1, (__u8)port };
+		run_flags(stage, &other, syn, sizeof(syn));
+	}
+	run_flags(stage, &flows[0], rest, sizeof(rest));
+	assert_int_equal(look_at_flow(stage, &flows[0], &counts), -ENOENT);
 	stage_close(stage);
 }
 
@@ -384,6 +445,8 @@ int main(void)
 		cmocka_unit_test(test_half_full_ring),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_flags_of_a_connection),
+		cmocka_unit_test(test_flags_without_a_syn),
+		cmocka_unit_test(test_flags_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("packet", tests, stage_set_up, stage_tear_down);

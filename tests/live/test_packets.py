@@ -25,7 +25,7 @@ from test_command_line import is_loaded, one_line, programs_of
 from tracer import children_of, finished, process_state, run_program
 from tun import Tun
 from watching import SOME_WAYS, WAYS
-from wire import ACK, FIN, PSH, RST, SYN, URG, SynMaker, send_frames
+from wire import ACK, FIN, PSH, RST, SYN, URG, SynMaker, send_frames, send_segment
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"ipv{way[0]}-{way[1]}")
 some_ways = pytest.mark.parametrize("way", SOME_WAYS, ids=lambda way: f"ipv{way[0]}-{way[1]}")
@@ -529,6 +529,24 @@ def test_flags_of_lives_in_a_row(lab, watch, tap, way):
         wanted = {**wanted, "fin": one["flags_rx"]["fin"], "ack": one["flags_rx"]["ack"]}
         assert one["flags_rx"] == wanted and one["flags_rx"]["syn"] == 1
     assert len(told) == 4
+
+
+@some_ways
+def test_flags_of_an_old_connection(lab, watch, way):
+    """Not counted from its SYN on: unknown, and not too low, even if a stray SYN comes later."""
+    lab.version = way[0]
+    pair = lab.pair()
+    pair.say(10)
+    watching = watch(way, "--flags")
+    pair.say(10)
+    send_segment(lab.c, (lab.client_address, pair.cport), (lab.server_address, PORT), SYN, 4711)
+    pair.answer(10)
+    close_client_first(pair)
+    lab.settle()
+    watching.finish()
+    for side, ports in ((lab.c, (pair.cport, PORT)), (lab.s, (PORT, pair.cport))):
+        record = watching.record(side, *ports)
+        assert (record["opened"], record["flags_rx"]) == ("preexisting", None), record
 
 
 @some_ways

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A table that is too small: who makes room, and that it is said. */
 #include "lives.h"
+#include "core/halfopen.h"
 
 #define SOCK 1
 
@@ -165,6 +166,26 @@ static void test_turnover(void **ctx)
 	bench_end(&b);
 }
 
+/* More half-open requests than are kept: how many were forgotten is said. */
+static void test_too_many_requests(void **ctx)
+{
+	static struct bench b;
+	const struct ev_tuple tuple = make_tuple(RPORT, LPORT);
+	struct engine_counts counts;
+
+	start_small(&b, false, 2);
+	for (uint64_t request = 1; request <= HALFOPEN_MAX + 3; request++) {
+		struct ev_synack_retransmit again = make_synack(request, &tuple);
+
+		give(&b, again);
+		engine_counts(b.engine, &counts);
+		assert_int_equal(counts.lost[LOST_REQUESTS],
+				 request > HALFOPEN_MAX ? request - HALFOPEN_MAX : 0);
+	}
+	assert_int_equal(counts.half_open, HALFOPEN_MAX);
+	bench_end(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_table_full_of_cancelled),
 		cmocka_unit_test(test_table_full_of_held),
 		cmocka_unit_test(test_turnover),
+		cmocka_unit_test(test_too_many_requests),
 	};
 
 	return cmocka_run_group_tests_name("capacity", tests, NULL, NULL);

@@ -79,6 +79,7 @@ static void test_expire(void **state)
 	assert_int_equal(halfopens_take(&halfopens, 1), 1);
 	halfopens_expire(&halfopens, UINT64_MAX);
 	assert_int_equal(halfopens.by_cookie.len, 0);
+	assert_int_equal(halfopens.forgotten, 0); /* the kernel gave them up itself */
 }
 
 /* A flood: the latest are known, whatever number came before. */
@@ -89,8 +90,10 @@ static void test_flood(void **state)
 	for (uint64_t cookie = 1; cookie <= last; cookie++) {
 		note(cookie, 10 * cookie, 20 * cookie);
 		assert_true(halfopens.by_cookie.len <= HALFOPEN_MAX);
+		note(cookie, 10 * cookie, 20 * cookie); /* again: takes no other place */
 	}
 	assert_int_equal(halfopens.by_cookie.len, HALFOPEN_MAX);
+	assert_int_equal(halfopens.forgotten, last - HALFOPEN_MAX);
 	assert_int_equal(halfopens_take(&halfopens, last - HALFOPEN_MAX), 0);
 	for (uint64_t cookie = last - HALFOPEN_MAX + 1; cookie <= last; cookie++)
 		assert_int_equal(halfopens_take(&halfopens, cookie), 10 * cookie);
@@ -106,6 +109,7 @@ static void test_mixed(void **state)
 			assert_int_equal(halfopens_take(&halfopens, cookie - 100), cookie - 100);
 	}
 	assert_int_equal(halfopens.by_cookie.len, 100);
+	assert_int_equal(halfopens.forgotten, 0);
 }
 
 int main(void)

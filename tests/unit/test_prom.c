@@ -9,7 +9,10 @@
 
 static struct metrics *metrics;
 static const struct prom_self self = {
-	.counts = { .events = 12, .live = 3, .remaining = 4, .lost = { [LOST_UNSEEN] = 5 } },
+	.counts = { .events = 12,
+		    .live = 3,
+		    .remaining = 4,
+		    .lost = { [LOST_UNSEEN] = 5, [LOST_REQUESTS] = 6 } },
 	.start_ns = 1785500000000000000,
 	.write_ns = 1785500000123000000,
 	.version = "1.2\"3",
@@ -78,6 +81,7 @@ static void test_self(void **state)
 	assert_line("# TYPE connlife_events_total counter");
 	assert_line("connlife_events_total 12");
 	assert_line("connlife_events_lost_total{reason=\"unseen\"} 5");
+	assert_line("connlife_events_lost_total{reason=\"requests\"} 6");
 	assert_line("connlife_tracked_connections 7");
 	assert_line("connlife_build_info{version=\"1.2\\\"3\"} 1");
 	assert_line("connlife_start_time_seconds 1785500000");

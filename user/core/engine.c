@@ -405,6 +405,7 @@ void engine_counts(const struct engine *engine, struct engine_counts *counts)
 	counts->live = phases[CONN_LIVE].len;
 	counts->remaining = phases[CONN_REMAINING].len + phases[CONN_CANCELLED].len;
 	counts->half_open = engine->halfopens.by_cookie.len;
+	counts->lost[LOST_REQUESTS] += engine->halfopens.forgotten;
 }
 
 struct engine *engine_new(const struct engine_options *options, const struct report_sink *sink)

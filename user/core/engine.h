@@ -48,7 +48,7 @@ struct engine_counts {
 	uint64_t strangers; /* attempts that never had a socket: refused, reset, timed out */
 	uint64_t stray_resets; /* RSTs that met no connection */
 	uint64_t stray_segments; /* others that did, and were answered with an RST */
-	uint64_t lost[LOST_MAX]; /* told by EV_LOST */
+	uint64_t lost[LOST_MAX]; /* told by EV_LOST, or found here */
 };
 
 /* NULL if memory is short. */

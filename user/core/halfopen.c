@@ -31,9 +31,12 @@ void halfopens_note(struct halfopens *halfopens, const struct ev_synack_retransm
 	if (index == MAP_NONE) {
 		index = halfopens->next;
 		halfopens->next = (index + 1) % HALFOPEN_MAX;
+		halfopens->forgotten += halfopens->ring[index].cookie != 0;
 		forget(halfopens, &halfopens->ring[index]);
-		if (map_put(&halfopens->by_cookie, cookie, index))
+		if (map_put(&halfopens->by_cookie, cookie, index)) {
+			halfopens->forgotten++;
 			return;
+		}
 		one = &halfopens->ring[index];
 		one->cookie = cookie;
 		one->first_synack_ns = event->first_synack_ns;

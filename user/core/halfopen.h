@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Requests that have sent their SYN+ACK again: the only ones that a hook tells
- * of before they become a connection. Bounded: the oldest make room, so a
- * flood of SYNs costs no memory.
+ * of before they become a connection. Bounded: the oldest make room and are
+ * counted, so a flood of SYNs costs no memory.
  */
 #ifndef CONNLIFE_HALFOPEN_H
 #define CONNLIFE_HALFOPEN_H
@@ -26,6 +26,7 @@ struct halfopens {
 	struct map by_cookie;
 	struct halfopen ring[HALFOPEN_MAX];
 	uint32_t next;
+	uint64_t forgotten; /* while they may still have become connections, for want of room */
 };
 
 /* 0 or -ENOMEM. */

@@ -175,7 +175,7 @@ static void events_lost(struct file *file, const struct family *family)
 		[LOST_RING_FULL] = "ring_full",	    [LOST_STORAGE] = "storage",
 		[LOST_UNDECODABLE] = "undecodable", [LOST_WALK] = "walk",
 		[LOST_NESTED] = "nested",	    [LOST_SEGMENTS] = "segments",
-		[LOST_UNSEEN] = "unseen",
+		[LOST_UNSEEN] = "unseen",	    [LOST_REQUESTS] = "requests",
 	};
 
 	for (unsigned int why = 0; why < LOST_MAX; why++) {
