@@ -18,7 +18,8 @@ import subprocess
 import threading
 import time
 
-CLIENT4, SERVER4 = "10.77.0.1", "10.77.0.2"
+NET4 = os.environ.get("CONNLIFE_LIVE_NET4", "10.77.0")  # another one, to be told from others
+CLIENT4, SERVER4 = NET4 + ".1", NET4 + ".2"
 CLIENT6, SERVER6 = "fd77::1", "fd77::2"
 ADDRESSES = {4: (CLIENT4, SERVER4), 6: (CLIENT6, SERVER6)}
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}

@@ -40,7 +40,8 @@ def _all(pool, names, action):
 
 
 class World:
-    def __init__(self, directory, names):
+    def __init__(self, directory, names, recording=None):
+        """recording: where the events that --whole is told of are written, too."""
         self._labs = {}
         self._records = {}
         self._tracers = {}
@@ -50,7 +51,8 @@ class World:
         try:
             common = ["life", "--json", "--ring-size", RING_SIZE, *more]
             self._tracers[False] = Tracer(directory, "prompt", *common)
-            self._tracers[True] = Tracer(directory, "whole", *common, "--whole")
+            record = ["--record", recording] if recording else []
+            self._tracers[True] = Tracer(directory, "whole", *common, "--whole", *record)
             self._plain = Tracer(directory, "plain", "life", "--ring-size", RING_SIZE, *more)
             for tracer in self._all_tracers():
                 tracer.wait_ready()
