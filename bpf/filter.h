@@ -43,7 +43,14 @@ enum filter_answer {
 static inline __attribute__((always_inline)) int filter_has_port(const volatile __u8 *ports,
 								 __u16 port)
 {
-	return ports[(port >> 3) & (FILTER_PORT_BYTES - 1)] >> (port & 7) & 1;
+	__u64 byte = port >> 3;
+
+	/*
+	 * 5.10's verifier forgets how small a number is whose bytes were swapped, and the
+	 * compiler leaves out a mask that changes nothing, as far as it can see.
+	 */
+	asm volatile("" : "+r"(byte));
+	return ports[byte & (FILTER_PORT_BYTES - 1)] >> (port & 7) & 1;
 }
 
 static inline __attribute__((always_inline)) int
