@@ -387,6 +387,25 @@ static void test_reused_by_request(void **ctx)
 	want_end(&b, 1, REMAINS_END_REUSED, SEC);
 }
 
+/* What no clock shows is not known, whatever the deadline said. */
+static void test_impossible_time(void **ctx)
+{
+	static struct bench b;
+	struct ev_minisock_timer timer = make_timer(MINISOCK, EXPIRE, ST_TIME_WAIT, 0);
+
+	bench_start(&b, true);
+	leave_minisock(&b, ST_FIN_WAIT2);
+	timer.hdr.cookie = COOKIE;
+	timer.time_wait_ns = UINT64_MAX;
+	give(&b, timer);
+	assert_int_equal(b.conns_len, 1);
+	assert_true(b.conns[0].time_wait_ns == UNKNOWN_NS);
+	for (size_t i = 0; i < b.steps_len; i++)
+		assert_true(b.steps[i].step.in_old_ns == UNKNOWN_NS ||
+			    b.steps[i].step.in_old_ns >= 0);
+	bench_end(&b);
+}
+
 /* Late data for FIN_WAIT2 without a socket: an RST goes out, and the minisock goes. */
 static void test_reset_sent_by_minisock(void **ctx)
 {
@@ -586,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_syn_before_the_end),
 		cmocka_unit_test(test_other_child),
 		cmocka_unit_test(test_reused_by_request),
+		cmocka_unit_test(test_impossible_time),
 		cmocka_unit_test(test_reset_sent_by_minisock),
 		cmocka_unit_test(test_place_is_reused),
 		cmocka_unit_test(test_place_is_reused_unseen),

@@ -15,6 +15,12 @@
 /* 2 EB: sums and differences of a few counts of bytes fit into an int64_t. */
 #define DECODE_BYTES_MAX ((uint64_t)INT64_MAX / 4)
 
+/* Of a time besides the event's own: one that can't be is not known, 0. */
+static inline uint64_t decode_time(uint64_t ns)
+{
+	return ns <= DECODE_TIME_MAX_NS ? ns : 0;
+}
+
 /* The size that an event of this kind has; 0 for a kind that does not exist. */
 size_t decode_size(unsigned int kind);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/halfopen.h"
 
+#include "core/decode.h"
+
 int halfopens_init(struct halfopens *halfopens, uint64_t seed)
 {
 	return map_init(&halfopens->by_cookie, seed);
@@ -39,7 +41,7 @@ void halfopens_note(struct halfopens *halfopens, const struct ev_synack_retransm
 		}
 		one = &halfopens->ring[index];
 		one->cookie = cookie;
-		one->first_synack_ns = event->first_synack_ns;
+		one->first_synack_ns = decode_time(event->first_synack_ns);
 	}
 	halfopens->ring[index].seen_ns = event->hdr.ts_ns;
 }

@@ -2,6 +2,7 @@
 /* The life of a socket, transition by transition: what each event of the hooks does to a connection. */
 #include <string.h>
 
+#include "core/decode.h"
 #include "core/engine_priv.h"
 #include "implied.h"
 
@@ -382,5 +383,5 @@ void life_on_synack_retransmit(struct engine *engine, const struct ev_synack_ret
 	if (engine->strangers)
 		strangers_synack(engine, event);
 	if (engine->options.whole && event->first_synack_ns)
-		remains_reborn(engine, &event->tuple, event->first_synack_ns);
+		remains_reborn(engine, &event->tuple, decode_time(event->first_synack_ns));
 }

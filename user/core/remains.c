@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "core/decode.h"
 #include "core/engine_priv.h"
 
 #define MS (1000ULL * 1000)
@@ -207,7 +208,7 @@ static void cancelled(struct engine *engine, struct conn *conn,
 {
 	/* not yet: if a restart follows, this is still the deadline of before */
 	conn->cancel_in_time_wait = event->substate == ST_TIME_WAIT;
-	conn->cancel_time_wait_ns = event->time_wait_ns;
+	conn->cancel_time_wait_ns = decode_time(event->time_wait_ns);
 	conn->ended_ns = event->hdr.ts_ns;
 	if (event->netns_dying)
 		end(engine, conn, REMAINS_END_NAMESPACE, event->hdr.ts_ns);
@@ -254,7 +255,7 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 		break;
 	case MINISOCK_EXPIRE:
 		conn->cancel_in_time_wait = event->substate == ST_TIME_WAIT;
-		conn->cancel_time_wait_ns = event->time_wait_ns;
+		conn->cancel_time_wait_ns = decode_time(event->time_wait_ns);
 		end(engine, conn, REMAINS_END_EXPIRED, event->hdr.ts_ns);
 		break;
 	}

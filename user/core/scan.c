@@ -98,12 +98,6 @@ static struct extra *extra_of(const struct engine *engine, struct conn *conn)
 	return conn->extra;
 }
 
-/* One that can't be is not known. */
-static __u64 time_or_0(__u64 ns)
-{
-	return ns <= DECODE_TIME_MAX_NS ? ns : 0;
-}
-
 void scan_waiting(struct engine *engine, const struct ev_waiting *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
@@ -112,10 +106,10 @@ void scan_waiting(struct engine *engine, const struct ev_waiting *event)
 	if (!extra)
 		return;
 	extra->waiting = *event;
-	extra->waiting.last_segment_ns = time_or_0(event->last_segment_ns);
-	extra->waiting.timer_ns = time_or_0(event->timer_ns);
-	extra->waiting.since_ns = time_or_0(event->since_ns);
-	extra->waiting.silent_ns = time_or_0(event->silent_ns);
+	extra->waiting.last_segment_ns = decode_time(event->last_segment_ns);
+	extra->waiting.timer_ns = decode_time(event->timer_ns);
+	extra->waiting.since_ns = decode_time(event->since_ns);
+	extra->waiting.silent_ns = decode_time(event->silent_ns);
 	extra->has_waiting = true;
 }
 
