@@ -196,7 +196,8 @@ int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_
 	/* first: what nobody wants takes no room, and is no loss where there is none */
 	if (filter.active && filter_tuple(&filter, &tuple) == FILTER_NO)
 		return 0;
-	again = reserve_event(sizeof(*again));
+	/* a flood repeats many: they only take the room that states leave */
+	again = reserve_lesser(sizeof(*again));
 	if (!again)
 		return 0;
 	/* a cookie drawn here becomes the child's */
