@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sysinfo.h>
 
+#include "base/array.h"
 #include "core/engine.h"
 #include "values.h"
 #include "wrong.h"
@@ -142,7 +143,7 @@ static void set_command(struct options *options, const char *word)
 
 	if (options->command_given)
 		wrong_usage("one command at a time: '%s' is one too many", word);
-	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
 		if (!strcmp(word, words[i])) {
 			options->command = (enum command)i;
 			options->command_given = true;
@@ -274,7 +275,7 @@ static void set_packets(struct options *options, const char *word)
 		[PACKETS_TC] = "tc",
 	};
 
-	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
 		if (!strcmp(word, words[i])) {
 			options->packets = (enum packets_mode)i;
 			options->packets_given = true;

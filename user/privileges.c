@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "landlock.h"
 #include "syscalls.h"
@@ -161,10 +162,10 @@ void privileges_narrow(void)
 	int err;
 
 	capng_get_caps_process();
-	for (unsigned int i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(kept); i++)
 		had |= capng_have_capability(CAPNG_PERMITTED, kept[i]) ? 1U << i : 0;
 	capng_clear(CAPNG_SELECT_ALL);
-	for (unsigned int i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(kept); i++) {
 		if (had & 1U << i)
 			capng_update(CAPNG_ADD,
 				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,

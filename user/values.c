@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "wrong.h"
 
 #define RING_BYTES_MIN 4096U
@@ -96,7 +97,7 @@ uint32_t value_time(const char *what, const char *text)
 	char digits[16] = "";
 	uint32_t unit = text[len] ? 0 : 1;
 
-	for (unsigned int i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(units); i++) {
 		if (text[len] == units[i].suffix && !text[len + 1])
 			unit = units[i].seconds;
 	}

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 #include "../unit/frames.h"
+#include "base/array.h"
 #include "core/census.h"
 #include "core/metrics.h"
 #include "feed.h"
@@ -241,7 +242,7 @@ static const struct frame_spec specs[] = {
 	{ "ARP", IS_OTHER, FRAME4, .type = 0x0806, .ether_only = true },
 };
 
-#define SPECS (sizeof(specs) / sizeof(specs[0]))
+#define SPECS ARRAY_SIZE(specs)
 
 static struct frame frames[SPECS];
 static enum parse_answer answers[SPECS];
@@ -285,7 +286,7 @@ static const struct work works[] = {
 	{ "parse", "frames", parse_set_up, parse_run, parse_check },
 };
 
-#define WORKS (sizeof(works) / sizeof(works[0]))
+#define WORKS ARRAY_SIZE(works)
 
 void parts_list(void)
 {

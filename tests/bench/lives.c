@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The scripts are what the hooks of Linux 6.18 tell of a four-way close. */
+#include "base/array.h"
 #include "lives.h"
 
 #include <stdlib.h>
@@ -45,8 +46,8 @@ static const struct step server_script[] = {
 	{ EV_CLOSE, ST_LAST_ACK, ST_CLOSE, OWNER_READ, EVF_DEAD | EVF_DONE, 1, 1, 1 },
 };
 
-#define CLIENT_STEPS (sizeof(client_script) / sizeof(client_script[0]))
-#define SERVER_STEPS (sizeof(server_script) / sizeof(server_script[0]))
+#define CLIENT_STEPS ARRAY_SIZE(client_script)
+#define SERVER_STEPS ARRAY_SIZE(server_script)
 
 static bool is_client(uint32_t slot)
 {

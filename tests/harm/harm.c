@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "privileges.h"
 #include "sources/keeper.h"
 
@@ -279,7 +280,7 @@ static const struct harm {
 
 static void try_all(void)
 {
-	for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(harms); i++) {
 		char line[128];
 		long result = harms[i].try();
 		int len = snprintf(line, sizeof(line), "%s: %s\n", harms[i].name,

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "../unit/hostile.h"
+#include "base/array.h"
 #include "outfiles.h"
 #include "notify.h"
 #include "privileges.h"
@@ -156,7 +157,7 @@ static int tear_down(void **state)
 	if (scene.is_missing)
 		return 0;
 	live_close(scene.live);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char path[128];
 
 		snprintf(path, sizeof(path), "%s/%s", scene.directory, names[i]);
@@ -261,7 +262,7 @@ static void storm(int fd)
 	size_t len = 0;
 	unsigned int had;
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		if (fds[i] >= 0)
 			fds[len++] = fds[i];
 	}

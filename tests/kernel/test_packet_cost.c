@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "stage.h"
 
 #define ROUNDS 101
@@ -111,7 +112,7 @@ static void test_cost(void **ctx)
 	};
 	struct stage *stage = stage_or_skip(ctx);
 
-	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++)
 		check_cost(stage, &specs[i]);
 }
 

@@ -17,6 +17,7 @@
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 
+#include "base/array.h"
 #include "stage.h"
 
 #define EVEN 2 /* an index without the lowest bit of those that count apart */
@@ -147,7 +148,7 @@ static void test_pulled(void **ctx)
 	struct stage *stage = stage_or_skip(ctx);
 	struct lab lab = enter(stage);
 
-	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
 		struct frame_spec spec = specs[i];
 		struct frame frame;
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "event.h"
 #include "filter.h"
 #include "sources/variants.h"
@@ -37,7 +38,7 @@ static const char *const guarded[] = {
 
 static bool is_guarded(const char *name)
 {
-	for (unsigned int i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(guarded); i++) {
 		if (!strncmp(name, guarded[i], strlen(guarded[i])))
 			return true;
 	}

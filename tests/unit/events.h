@@ -17,11 +17,10 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "core/engine.h"
 #include "core/names.h"
 #include "core/story.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
@@ -29,7 +28,7 @@
 #define BENCH_BEGIN (1000 * SEC)
 #define BENCH_CONNS 64
 #define BENCH_STEPS 256
-#define HOLD_MAX (20 * MS) /* a verdict waits no longer for a late event */
+#define HOLD_MAX (100 * MS) /* a verdict waits no longer for a late event */
 
 #define NETNS_COOKIE 7
 #define NETNS_INUM UINT32_C(4026531840)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <linux/types.h>
 
+#include "base/array.h"
 #include "parse.h"
 
 #define FRAME_MAX 2048
@@ -234,7 +235,7 @@ static const struct frame_spec frame_specs[] = {
 	  .cut = 30 },
 };
 
-#define FRAME_SPECS (sizeof(frame_specs) / sizeof(frame_specs[0]))
+#define FRAME_SPECS ARRAY_SIZE(frame_specs)
 
 static inline void frame_put(struct frame *frame, __u32 value, unsigned int bytes)
 {

@@ -15,6 +15,7 @@
 #include <linux/bpf.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "sources/ahead.h"
 #include "random.h"
 
@@ -230,7 +231,7 @@ static void test_impossible_positions(void **ctx)
 {
 	static const unsigned long written[] = { 0, 7, 8UL - 16, RING + 8, 0UL - 8, 1UL << 62 };
 
-	for (unsigned int i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(written); i++) {
 		begin_at(0);
 		producer = written[i];
 		ahead_follow(&ahead, 0);
@@ -248,7 +249,7 @@ static void test_impossible_lengths(void **ctx)
 {
 	static const uint32_t lens[] = { 57, 64, RING, 0x3ffffff8, 0x3fffffff };
 
-	for (unsigned int i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(lens); i++) {
 		begin_at(0);
 		put_header(0, lens[i]);
 		producer = 64;

@@ -202,7 +202,7 @@ static void test_bytes(void **ctx)
 	};
 
 	(void)ctx;
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
 		union any_event event = make_event(counts[i].kind);
 		uint64_t bytes = DECODE_BYTES_MAX;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "base/histogram.h"
 #include "random.h"
 
@@ -108,7 +109,7 @@ static void test_single(void **state)
 {
 	static const uint64_t values[] = { 0, 1, 63, 64, 65, 1000003, UINT64_MAX - 1, UINT64_MAX };
 
-	for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
 		histogram_clear(&one);
 		histogram_add(&one, values[i]);
 		histogram_add(&one, values[i]);

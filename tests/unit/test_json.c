@@ -7,9 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "base/json.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 struct fixture {
 	struct text text;

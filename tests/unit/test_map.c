@@ -8,10 +8,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "base/map.h"
 #include "random.h"
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define MODEL_KEYS 4096
 
 /* The inverse of MurmurHash3's finaliser: keys for a place of one's own choice. */

@@ -8,9 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "core/names.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 static void assert_name(const char *name, const char *expected)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "frames.h"
 
 #define ALIGNMENTS 4
@@ -266,7 +267,7 @@ static void test_chains(void **ctx)
 		{ HOP_BY_HOP, 16, 0 }, { ROUTING, 8, 0 },	  { DESTINATION, 24, 0 },
 		{ FRAGMENT, 8, 1 },    { AUTHENTICATION, 16, 0 },
 	};
-	const int count = sizeof(kinds) / sizeof(kinds[0]);
+	const int count = ARRAY_SIZE(kinds);
 
 	for (int kind = 0; kind < count * 2; kind++) {
 		struct frame_spec spec = { .name = "chain", FRAME6, .payload = 5 };

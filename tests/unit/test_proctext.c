@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "core/report.h"
 #include "sources/proctext.h"
 
@@ -39,7 +40,7 @@ static void test_ports(void **state)
 		{ "", "", UNKNOWN_COUNT },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct netns_limits limits = nothing();
 
 		proctext_ports(&limits, cases[i].range, cases[i].reserved);

@@ -12,9 +12,8 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "base/text.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define assert_text(text, expected)                                                                \
 	do {                                                                                       \

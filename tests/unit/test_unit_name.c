@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "core/unit.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -40,7 +41,7 @@ static const struct {
 
 static void test_paths(void **ctx)
 {
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		char unit[128];
 
 		unit_of_cgroup(paths[i].path, unit, sizeof(unit));

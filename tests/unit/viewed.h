@@ -9,11 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "core/report.h"
 #include "views/view.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct view_clock unknown_clock = { .trace_start_ns = UNKNOWN_NS };
 static const struct view_clock known_clock = {

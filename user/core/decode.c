@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/array.h"
+
 static const unsigned short sizes[] = {
 	[EV_OPEN] = sizeof(struct ev_open),
 	[EV_STATE] = sizeof(struct ev_state),
@@ -33,7 +35,7 @@ static const unsigned short sizes[] = {
 
 size_t decode_size(unsigned int kind)
 {
-	return kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
+	return kind < ARRAY_SIZE(sizes) ? sizes[kind] : 0;
 }
 
 static bool is_sock(const struct ev_sock *sock)

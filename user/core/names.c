@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "base/array.h"
 
 /* A value out of range is cast to one that is larger than any table. */
 #define NAME_IN(names, value)                                                                      \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "core/unit.h"
 
 #define SEC INT64_C(1000000000)
@@ -19,7 +20,7 @@ static const struct {
 	{ ST_LAST_ACK, 5 * SEC },
 };
 
-#define THRESHOLDS (sizeof(thresholds) / sizeof(thresholds[0]))
+#define THRESHOLDS ARRAY_SIZE(thresholds)
 
 int64_t stuck_threshold_ns(uint8_t state)
 {

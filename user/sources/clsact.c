@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "sources/leftover.h"
 #include "sources/links.h"
@@ -134,7 +135,7 @@ static int keep_only(int fd)
 				       SIGUSR1, SIGUSR2, SIGTSTP, SIGALRM };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "connlife-tc");
 	setsid(); /* what kills our process group leaves it alone */

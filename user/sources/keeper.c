@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -236,7 +237,7 @@ static void settle_down(void)
 				       SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP };
 	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "connlife-keeper");
 	/* standard output stays: `--json /dev/stdout` is opened here */

@@ -15,6 +15,7 @@
 #include <linux/if_link.h>
 #include <bpf/bpf.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "sources/clsact.h"
 #include "sources/links.h"
@@ -161,7 +162,7 @@ static bool is_wanted(const struct packets_options *options, const struct link *
 		return false;
 	if (!*link->kind)
 		return link->layer == LINK_LAYER_ETHER && !link->is_loopback;
-	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(tunnels); i++) {
 		if (!strcmp(tunnels[i], link->kind))
 			return link->layer == LINK_LAYER_NONE;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "sources/kernelbtf.h"
 #include "sources/live.h"
 #include "sources/variants.h"
@@ -33,7 +34,7 @@ static const struct live_program purposes[] = {
 	{ "scan_files_plain", "their owners (iter/task_file)", 0, true },
 };
 
-#define PURPOSES (int)(sizeof(purposes) / sizeof(purposes[0]))
+#define PURPOSES (int)ARRAY_SIZE(purposes)
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "sources/netns.h"
@@ -48,7 +49,7 @@ int watching_set_up(struct connlife_bpf *skel, const struct live_options *option
 	bool watch = options->packets != PACKETS_OFF;
 	int err;
 
-	for (unsigned int i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(programs); i++) {
 		bpf_program__set_autoload(programs[i], watch);
 		bpf_program__set_autoattach(programs[i], false);
 	}

@@ -9,11 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/histogram.h"
 #include "core/names.h"
 #include "views/hist_scale.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define WIDTH_LEAST 60
 #define LABEL_WIDTH 16

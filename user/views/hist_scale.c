@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "base/array.h"
 
 #define US UINT64_C(1000)
 #define MS (1000 * US)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The words on an arrow, long or short. Knows no columns but their number. */
+#include "base/array.h"
 #include "views/ladder_draw.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* How much is said, from the most to the least. */
 enum detail {

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/array.h"
 #include "core/names.h"
 #include "views/prom_line.h"
 
@@ -233,7 +234,7 @@ static void segments_received(struct file *file, const struct family *family)
 {
 	static const char *const flags[] = { "fin", "syn", "rst", "psh", "ack", "urg" };
 
-	for (unsigned int bit = 0; bit < sizeof(flags) / sizeof(flags[0]); bit++) {
+	for (unsigned int bit = 0; bit < ARRAY_SIZE(flags); bit++) {
 		prom_series(&file->prom, family->name, "", "direction", "rx", "flag", flags[bit],
 			    NULL);
 		prom_u64(&file->prom, file->self->segments_received[bit]);
@@ -384,7 +385,7 @@ static void put_about(struct text *text, const char *what, const char *name, con
 
 static void put_all(struct file *file)
 {
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		if (!is_asked_for(file->metrics, &families[i]))
 			continue;
 		put_about(file->prom.text, "# HELP ", families[i].name, families[i].help);

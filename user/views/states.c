@@ -2,10 +2,9 @@
 /* The columns of states: a function a cell, then the list of them. */
 #include "views/states.h"
 
+#include "base/array.h"
 #include "core/names.h"
 #include "views/cells.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 static void time_cell(struct cell *cell, const void *report)
 {

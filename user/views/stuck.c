@@ -4,12 +4,12 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "core/names.h"
 #include "core/stuck_words.h"
 #include "views/cells.h"
 #include "views/stuck_usage.h"
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define GROUPS_MAX 10 /* of processes and of ports, each */
 
 /* What write makes of a row, as bytes that may be an enemy's. */

@@ -3,10 +3,9 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "core/stuck_words.h"
 #include "views/cells.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 static void number_or_dash(struct text *text, int64_t number)
 {

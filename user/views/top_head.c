@@ -2,11 +2,10 @@
 /* Above the list: how many there are, the bar of states, totals, accept queues. */
 #include <string.h>
 
+#include "base/array.h"
 #include "core/names.h"
 #include "views/top.h"
 #include "views/top_format.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* In the order of a life, each with its letter in the bar. */
 static const struct {

@@ -5,11 +5,10 @@
 #endif
 #include <string.h>
 
+#include "base/array.h"
 #include "core/names.h"
 #include "views/top.h"
 #include "views/top_format.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Sorted by none of the keys. */
 #define SORT_NONE (-1)
