@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "base/fetch.h"
+#include "core/story_flow.h"
 #include "core/story_items.h"
 
 #define SYNACKS_SHOWN 6 /* net.ipv4.tcp_synack_retries and one */
-#define AGAINS_SHOWN 7 /* of data, in one state; the last of them stands for the rest */
 
 struct story *story_new(bool keeps_items)
 {
@@ -33,165 +33,6 @@ void story_free(struct story *story)
 	free(story);
 }
 
-/* ---- sequence numbers ---- */
-
-/* SYNs were told before anyone knew where they start. */
-static void number_syns(struct story *story)
-{
-	for (unsigned int i = 0; story->has_isn_local && i < story->len; i++) {
-		struct story_item *item = &story->items[i];
-		bool is_out = item->way == STORY_OUT;
-
-		if (item->kind != STORY_SEGMENT || !(item->tcp_flags & SYN) || item->seen)
-			continue;
-		item->has_seq = true;
-		item->seq = is_out ? story->isn_local : story->isn_remote;
-		item->has_ack = item->tcp_flags & ACK;
-		item->ack = (is_out ? story->isn_remote : story->isn_local) + 1;
-	}
-}
-
-/* RFC 9293 3.5: what answers a SYN acknowledges its number and one. */
-static void check_handshake(struct story *story)
-{
-	if (story->synack_seen && story->synack_ack != story->isn_local + 1)
-		story->violations |= VIOLATION_SYNACK_ACK;
-	if (story->ack_seen && story->first_ack != story->isn_local + 1)
-		story->violations |= VIOLATION_HANDSHAKE_ACK;
-}
-
-/* Initial sequence numbers by what was acknowledged and received since (SCENARIOS R11). */
-static void learn_isns(struct story *story, enum conn_role role)
-{
-	const struct ev_numbers *numbers = &story->numbers;
-
-	/* an opener's are only there when its SYN is acknowledged */
-	if (story->has_isn_local || role == ROLE_UNKNOWN ||
-	    (role != ROLE_SERVER && !numbers->bytes_acked))
-		return;
-	story->is_active = role != ROLE_SERVER;
-	story->isn_local = numbers->snd_una - (uint32_t)numbers->bytes_acked - !story->is_active;
-	story->isn_remote = numbers->rcv_nxt - (uint32_t)numbers->bytes_received - 1;
-	story->has_isn_local = true;
-	story->has_isn_remote = true;
-	number_syns(story);
-	check_handshake(story);
-}
-
-/* How much payload there is up to a number of this end. */
-static uint64_t payload_until(const struct story *story, uint32_t seq, uint32_t snd_una,
-			      uint64_t bytes_acked)
-{
-	uint64_t all = bytes_acked + (uint32_t)(seq - snd_una);
-	uint64_t flags = (uint64_t)story->is_active + story->fin_sent;
-
-	return all > flags ? all - flags : 0;
-}
-
-static uint64_t payload_received(const struct story *story, uint64_t bytes)
-{
-	return bytes - (story->fin_received && bytes);
-}
-
-/* Payload that the application gave to the socket, sent or not. */
-static uint64_t written(const struct story *story)
-{
-	const struct ev_numbers *numbers = &story->numbers;
-
-	return payload_until(story, numbers->write_seq, numbers->snd_una, numbers->bytes_acked);
-}
-
-static uint64_t arrived(const struct story *story)
-{
-	return payload_received(story, story->numbers.bytes_received);
-}
-
-void story_numbers(struct story *story, const struct ev_numbers *event, enum conn_role role)
-{
-	story->numbers = *event;
-	learn_isns(story, role);
-	if (!story->has_numbers && story->has_isn_local) {
-		story->told_segs_in = event->segs_in;
-		story->told_segs_out = event->segs_out;
-	}
-	story->has_numbers |= story->has_isn_local;
-}
-
-/* A FIN or RST that is there before the step that it causes: data came before it. */
-static unsigned int before_end(const struct story *story)
-{
-	unsigned int at = story->len;
-
-	while (at && story->items[at - 1].kind == STORY_SEGMENT &&
-	       (story->items[at - 1].tcp_flags & RST ||
-		(story->items[at - 1].seen && story->items[at - 1].way == STORY_IN &&
-		 story->items[at - 1].tcp_flags & FIN)))
-		at--;
-	return at;
-}
-
-/* All that flowed until a moment. */
-struct flow {
-	uint64_t tx, rx; /* payload */
-	uint32_t segs_out, segs_in;
-	bool by_segment; /* the latest segment is not data */
-};
-
-/* What flowed since the last time, in one item. */
-static void tell_flow(struct story *story, const struct flow *flow)
-{
-	uint32_t segs_out = flow->segs_out - story->told_segs_out;
-	uint32_t segs_in = flow->segs_in - story->told_segs_in;
-	uint64_t tx = flow->tx - story->told_tx, rx = flow->rx - story->told_rx;
-	bool is_first = !story->told_tx && !story->told_rx;
-
-	story->told_tx = flow->tx;
-	story->told_rx = flow->rx;
-	story->told_segs_out = flow->segs_out;
-	story->told_segs_in = flow->segs_in;
-	if (!tx && !rx)
-		return;
-	if (flow->by_segment && segs_in > (rx != 0))
-		segs_in--;
-	if ((int32_t)segs_out < (tx != 0))
-		segs_out = tx != 0;
-	story->data_out_first |= is_first && tx && !rx;
-	story->data_in_first |= is_first && rx && !tx;
-	items_insert(story, before_end(story),
-		     (struct story_item){ .ts_ns = UNKNOWN_NS,
-					  .kind = STORY_DATA,
-					  .tx_bytes = (int64_t)tx,
-					  .rx_bytes = (int64_t)rx,
-					  .tx_segs = segs_out,
-					  .rx_segs = segs_in });
-}
-
-static void tell_data(struct story *story, bool by_segment)
-{
-	const struct flow flow = { .tx = written(story),
-				   .rx = arrived(story),
-				   .segs_out = story->numbers.segs_out,
-				   .segs_in = story->numbers.segs_in,
-				   .by_segment = by_segment };
-
-	if (story->has_isn_local)
-		tell_flow(story, &flow);
-}
-
-static void take_stats(struct story *story, const struct ev_stats *stats)
-{
-	struct ev_numbers *numbers = &story->numbers;
-
-	numbers->bytes_acked = stats->bytes_acked;
-	numbers->bytes_received = stats->bytes_received;
-	numbers->snd_una = stats->snd_una;
-	numbers->snd_nxt = stats->snd_nxt;
-	numbers->write_seq = stats->write_seq;
-	numbers->rcv_nxt = stats->rcv_nxt;
-	numbers->segs_in = stats->segs_in;
-	numbers->segs_out = stats->segs_out;
-}
-
 void story_found(struct story *story, const struct ev_found *event, enum conn_role role)
 {
 	uint8_t state = event->sock.new_state;
@@ -199,14 +40,14 @@ void story_found(struct story *story, const struct ev_found *event, enum conn_ro
 	story->fin_received = event->sock.flags & EVF_DONE;
 	story->fin_sent = state == ST_FIN_WAIT1 || state == ST_FIN_WAIT2 || state == ST_CLOSING ||
 			  state == ST_LAST_ACK;
-	take_stats(story, &event->stats);
+	flow_take_stats(story, &event->stats);
 	items_enter(story, state, 0);
 	if (role != ROLE_CLIENT && role != ROLE_SERVER)
 		return;
-	learn_isns(story, role);
+	flow_learn_isns(story, role);
 	story->has_numbers = story->has_isn_local;
-	story->told_tx = written(story);
-	story->told_rx = arrived(story);
+	story->told_tx = flow_written(story);
+	story->told_rx = flow_arrived(story);
 	story->told_segs_in = event->stats.segs_in;
 	story->told_segs_out = event->stats.segs_out;
 }
@@ -240,7 +81,7 @@ static void established(struct story *story, uint8_t old_state, uint64_t ts_ns)
 					      : item_segment(STORY_IN, ACK, ts_ns));
 		items_enter(story, ST_ESTABLISHED, ts_ns);
 	}
-	number_syns(story);
+	flow_number_syns(story);
 }
 
 void story_server_opened(struct story *story, uint64_t syn_ns, uint32_t synack_retrans)
@@ -343,8 +184,8 @@ static void close_after_peer(struct story *story, uint64_t ts_ns)
 		items_insert(story, story->owed_ack_at, ack);
 	}
 	story->owed_ack_at = 0;
-	tell_data(story, false);
-	settle_half_close(story, written(story));
+	flow_tell(story, false);
+	settle_half_close(story, flow_written(story));
 	items_enter(story, ST_LAST_ACK, ts_ns);
 	send_fin(story, ts_ns);
 }
@@ -364,31 +205,31 @@ void story_step(struct story *story, uint8_t old_state, uint8_t new_state, uint1
 		established(story, old_state, ts_ns);
 		break;
 	case ST_FIN_WAIT1:
-		tell_data(story, false);
+		flow_tell(story, false);
 		items_enter(story, ST_FIN_WAIT1, ts_ns);
 		send_fin(story, ts_ns);
 		break;
 	case ST_FIN_WAIT2:
-		tell_data(story, true);
+		flow_tell(story, true);
 		take_ack_of_fin(story, ts_ns);
 		items_enter(story, ST_FIN_WAIT2, ts_ns);
 		story->segs_in_mark = story->numbers.segs_in;
-		mark_close(story, arrived(story));
+		mark_close(story, flow_arrived(story));
 		break;
 	case ST_CLOSE_WAIT:
-		tell_data(story, true);
+		flow_tell(story, true);
 		take_fin(story, ts_ns);
 		items_enter(story, ST_CLOSE_WAIT, ts_ns);
 		story->owed_ack_at = story->len;
 		story->owed_ack_seq = story->numbers.snd_nxt;
-		mark_close(story, written(story));
+		mark_close(story, flow_written(story));
 		break;
 	case ST_LAST_ACK:
 		close_after_peer(story, ts_ns);
 		break;
 	case ST_CLOSING:
 		story->told_segs_out++; /* tcp_fin() acknowledges first */
-		tell_data(story, true);
+		flow_tell(story, true);
 		take_fin(story, ts_ns);
 		items_enter(story, ST_CLOSING, ts_ns);
 		items_append(story, own_ack(story, ts_ns));
@@ -407,8 +248,8 @@ static void meet_fin(struct story *story, uint64_t ts_ns)
 	story->fin_acked_along = along;
 	story->fin_acked_apart = !along;
 	story->told_segs_out++; /* tcp_fin() acknowledges first */
-	tell_data(story, true);
-	settle_half_close(story, arrived(story));
+	flow_tell(story, true);
+	settle_half_close(story, flow_arrived(story));
 	if (along) {
 		/* the ACK told at FIN_WAIT2 was this FIN's, unless that was seen */
 		for (unsigned int i = story->len; i-- > 0;) {
@@ -449,11 +290,11 @@ static void number_reset(struct story *story)
 void story_close(struct story *story, uint8_t old_state, uint16_t flags,
 		 const struct ev_stats *stats, uint8_t minisock_state, uint64_t ts_ns)
 {
-	take_stats(story, stats);
+	flow_take_stats(story, stats);
 	story->fin_received |= !!(flags & EVF_DONE);
 	number_reset(story);
 	if (minisock_state == ST_FIN_WAIT2) {
-		tell_data(story, false);
+		flow_tell(story, false);
 		return;
 	}
 	if (old_state == ST_FIN_WAIT2 && flags & EVF_DONE) {
@@ -468,7 +309,7 @@ void story_close(struct story *story, uint8_t old_state, uint16_t flags,
 		items_enter(story, minisock_state == ST_TIME_WAIT ? ST_TIME_WAIT : ST_CLOSE, ts_ns);
 		return;
 	}
-	tell_data(story, false);
+	flow_tell(story, false);
 	items_enter(story, ST_CLOSE, ts_ns);
 }
 
@@ -486,7 +327,7 @@ void story_time_wait(struct story *story, uint64_t ts_ns)
 	items_append(story, ack);
 }
 
-/* ---- resets, repetitions, and what is seen ---- */
+/* ---- resets, and what is seen ---- */
 
 void story_reset_sent(struct story *story, bool is_reply, uint64_t ts_ns)
 {
@@ -517,104 +358,6 @@ void story_reset_received(struct story *story)
 	       story->items[at - 1].ts_ns >= (int64_t)story->reset_received_ns)
 		at--;
 	items_insert(story, at, item_segment(STORY_IN, RST, story->reset_received_ns));
-}
-
-static struct story_item item_again(const struct ev_retransmit *event)
-{
-	uint8_t tcp_flags = event->tcp_flags & (FIN | SYN | RST | ACK);
-	struct story_item item =
-		item_numbered(STORY_OUT, tcp_flags, event->hdr.ts_ns, event->seq, 0);
-
-	item.has_ack = false;
-	item.payload = event->end_seq - event->seq - !!(tcp_flags & FIN) - !!(tcp_flags & SYN);
-	if (tcp_flags & FIN)
-		item.seq = event->end_seq - 1 - item.payload;
-	item.again = true;
-	return item;
-}
-
-void story_retransmit(struct story *story, const struct ev_retransmit *event)
-{
-	items_append(story, item_again(event));
-}
-
-/* What was sent and received before a repetition; of what waits to be sent nothing is told yet. */
-static void tell_data_before(struct story *story, const struct ev_sent_again *event)
-{
-	struct flow flow = { .tx = payload_until(story, event->snd_nxt, event->snd_una,
-						 event->bytes_acked),
-			     .rx = payload_received(story, event->bytes_received),
-			     .segs_out = event->segs_out - 1,
-			     .segs_in = event->segs_in };
-
-	if (!story->has_numbers)
-		return;
-	/* after a FIN all of it has been told */
-	if (flow.tx < story->told_tx)
-		flow.tx = story->told_tx;
-	if (flow.rx < story->told_rx)
-		flow.rx = story->told_rx;
-	if (flow.tx != story->told_tx || flow.rx != story->told_rx)
-		tell_flow(story, &flow);
-}
-
-static void append_again(struct story *story, const struct story_item *item)
-{
-	struct story_item *last = story->len ? &story->items[story->len - 1] : NULL;
-	bool follows = last && item_is_data_again(last) && !last->tx_segs &&
-		       last->seq + last->payload == item->seq;
-	uint32_t payload;
-
-	if (follows && !__builtin_add_overflow(last->payload, item->payload, &payload))
-		last->payload = payload; /* one loss, a segment at a time */
-	else
-		items_append(story, *item);
-}
-
-/* How many repetitions of data there are since the latest state, and the last of them. */
-static struct story_item *latest_again(const struct story *story, unsigned int *count)
-{
-	struct story_item *latest = NULL;
-
-	*count = 0;
-	for (unsigned int i = story->len; i-- > 0 && story->items[i].kind != STORY_STATE;) {
-		if (!item_is_data_again(&story->items[i]))
-			continue;
-		latest = latest ? latest : &story->items[i];
-		++*count;
-	}
-	return latest;
-}
-
-static void fold_again(struct story_item *folded, uint32_t payload)
-{
-	if (!folded->tx_segs) {
-		folded->tx_segs = 1;
-		folded->tx_bytes = folded->payload;
-	}
-	folded->tx_segs++;
-	folded->tx_bytes += payload;
-}
-
-void story_sent_again(struct story *story, const struct ev_sent_again *event)
-{
-	struct story_item item = item_again(&event->segment), *latest;
-	unsigned int count;
-
-	item.has_ack = item.tcp_flags & ACK;
-	item.ack = event->rcv_nxt;
-	if (!item_is_data_again(&item)) {
-		items_append(story, item);
-		return;
-	}
-	latest = latest_again(story, &count);
-	if (count >= AGAINS_SHOWN) {
-		fold_again(latest, item.payload);
-	} else {
-		tell_data_before(story, event);
-		append_again(story, &item);
-	}
-	story->told_segs_out++;
 }
 
 static bool was_seen(const struct story *story, const struct story_item *item)
