@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "core/names.h"
 #include "core/stuck.h"
 
@@ -50,33 +51,10 @@ static const struct {
 };
 
 /* Our words first, then the kernel's where the socket showed nothing. */
-static const char *const reasons[METRICS_REASONS] = {
-	"unread_data",
-	"linger0",
-	"linger2",
-	"disconnect",
-	"listener_closed",
-	"data_after_close",
-	"out_of_memory",
-	"NOT_SPECIFIED",
-	"NO_SOCKET",
-	"TCP_INVALID_ACK_SEQUENCE",
-	"TCP_RFC7323_PAWS",
-	"TCP_TOO_OLD_ACK",
-	"TCP_ACK_UNSENT_DATA",
-	"TCP_FLAGS",
-	"TCP_OLD_ACK",
-	"TCP_ABORT_ON_DATA",
-	"TCP_TIMEWAIT_SOCKET",
-	"INVALID_SYN",
-	"TCP_ABORT_ON_CLOSE",
-	"TCP_ABORT_ON_LINGER",
-	"TCP_ABORT_ON_MEMORY",
-	"TCP_STATE",
-	"TCP_KEEPALIVE_TIMEOUT",
-	"TCP_DISCONNECT_WITH_DATA",
-	[METRICS_REASON_OTHER] = "other",
-	[METRICS_REASON_UNKNOWN] = "unknown",
+/* Reasons that are our own; after them come those that the kernel names, without MPTCP. */
+static const char *const own_reasons[] = {
+	"unread_data",	   "linger0",	       "linger2",	"disconnect",
+	"listener_closed", "data_after_close", "out_of_memory",
 };
 
 const char *metrics_state_name(enum metrics_state state)
@@ -93,7 +71,11 @@ uint64_t metrics_stuck_ns(enum metrics_state state)
 
 const char *metrics_reason_name(unsigned int reason)
 {
-	return reasons[reason];
+	if (reason < ARRAY_SIZE(own_reasons))
+		return own_reasons[reason];
+	if (reason >= METRICS_REASON_OTHER)
+		return reason == METRICS_REASON_OTHER ? "other" : "unknown";
+	return name_reset_reason((int)(reason - ARRAY_SIZE(own_reasons)));
 }
 
 enum metrics_state metrics_state_of(uint8_t state)
@@ -137,7 +119,7 @@ static unsigned int reason_of(const struct report_conn *conn)
 	if (!word)
 		return conn->reset_reason < 0 ? METRICS_REASON_UNKNOWN : METRICS_REASON_OTHER;
 	for (unsigned int i = 0; i < METRICS_REASON_OTHER; i++) {
-		if (!strcmp(word, reasons[i]))
+		if (!strcmp(word, metrics_reason_name(i)))
 			return i;
 	}
 	return METRICS_REASON_OTHER;
