@@ -151,7 +151,7 @@ bool hist_runner(struct runner *runner, const struct options *options)
 	}
 	run->hist = hist;
 	run->interval_ns = options->interval_s * SEC;
-	run->writer.fd = STDOUT_FILENO;
+	writer_open(&run->writer);
 	text_init(&run->text);
 	*runner = (struct runner){ .start = run_start,
 				   .tick = run_tick,

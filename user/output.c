@@ -39,15 +39,15 @@ static struct ladder_style ladder_style(const struct options *options, int fd)
 	return style;
 }
 
-static struct output *output_new(const struct options *options, int fd)
+static struct output *output_new(const struct options *options)
 {
 	struct output *output = calloc(1, sizeof(*output));
 
 	if (!output)
 		return NULL;
 	output->options = options;
-	output->writer.fd = fd;
-	output->ladder = ladder_style(options, fd);
+	writer_open(&output->writer);
+	output->ladder = ladder_style(options, output->writer.fd);
 	text_init(&output->text);
 	return output;
 }
@@ -136,7 +136,7 @@ static bool output_finish(void *ctx, uint64_t now_ns)
 
 bool output_runner(struct runner *runner, const struct options *options)
 {
-	struct output *output = output_new(options, STDOUT_FILENO);
+	struct output *output = output_new(options);
 	bool states = options->command == COMMAND_STATES;
 
 	if (!output) {

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pty
 import signal
 import struct
 import subprocess
@@ -22,7 +23,7 @@ from losses import (  # noqa: F401: one is a fixture
 from netlab import eventually
 from stage import close_client_first
 from test_command_line import is_loaded, programs_of
-from tracer import finished
+from tracer import OPTIONS, PROGRAM, finished
 
 STORM = 2000
 SMALL_RING = 65536
@@ -127,6 +128,47 @@ def test_reader_sleeps_for_ever(lab, booked, pipe):
     wait_full(pipe)
     os.kill(tracer.pid, signal.SIGTERM)
     assert tracer.wait(2) == 1
+
+
+@contextlib.contextmanager
+def on_terminal(*arguments):
+    """connlife with a terminal as its output: the process, and the end that reads."""
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen([PROGRAM, *arguments, *OPTIONS], stdin=subprocess.DEVNULL,
+                              stdout=theirs, stderr=subprocess.PIPE) as process:
+            os.close(theirs)
+            try:
+                while b"connlife: tracing" not in process.stderr.readline():
+                    assert process.poll() is None
+                yield process, ours
+            finally:
+                process.kill()
+    finally:
+        os.close(ours)
+
+
+def test_terminal_sleeps_for_ever(lab):
+    """It takes a part of what is written, as a pipe does not, and is as little waited for."""
+    for _ in range(3):  # how much room is left when it is told to stop differs
+        with on_terminal("life", "--netns", lab.c.name) as (process, _terminal):
+            run_storm(lab.c, STORM)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 1
+            assert b"nobody reads standard output" in process.stderr.read()
+
+
+def test_terminal_sleeps(lab):
+    """Nothing is missing once it is read again, and the terminal is as it was."""
+    with on_terminal("life", "--netns", lab.c.name) as (process, terminal):
+        run_storm(lab.c, STORM)
+        process.send_signal(signal.SIGTERM)
+        text = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+            while piece := os.read(terminal, 1 << 16):
+                text += piece
+        assert process.wait(10) == 0
+    assert text.count(b"\n") == 2 * STORM + 1 and text.endswith(b"\n")
 
 
 def test_reader_goes(lab, booked, pipe):
