@@ -124,6 +124,27 @@ static void test_table_full_of_cancelled(void **ctx)
 	bench_end(&b);
 }
 
+/* Its timer went on, perhaps: it makes room as one that goes on, and what it lasted is unknown. */
+static void test_table_full_of_restarted(void **ctx)
+{
+	struct ev_minisock_timer restart = make_timer(10, MINISOCK_RESTART, ST_TIME_WAIT, 0);
+	static struct bench b;
+
+	start_small(&b, true, 2);
+	leave_minisock(&b, 1);
+	tell_minisock(&b, 1, MINISOCK_CANCEL);
+	restart.hdr.cookie = 0; /* as on 5.10 */
+	give(&b, restart);
+	client_opens(&b, 2);
+	client_opens(&b, 3);
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].sock, 1);
+	assert_int_equal(b.conns[0].remains_end, REMAINS_END_UNKNOWN);
+	assert_int_equal(b.conns[0].incomplete, INCOMPLETE_TABLE_FULL);
+	assert_int_equal(b.conns[0].time_wait_ns, UNKNOWN_NS);
+	bench_end(&b);
+}
+
 /* A verdict that waits is let go of a little earlier: it is complete all the same. */
 static void test_table_full_of_held(void **ctx)
 {
@@ -192,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_table_full_of_live),
 		cmocka_unit_test(test_table_full_of_ended),
 		cmocka_unit_test(test_table_full_of_cancelled),
+		cmocka_unit_test(test_table_full_of_restarted),
 		cmocka_unit_test(test_table_full_of_held),
 		cmocka_unit_test(test_turnover),
 		cmocka_unit_test(test_too_many_requests),

@@ -66,6 +66,7 @@ struct conn {
 	bool has_stats : 1;
 	bool cancel_in_time_wait : 1;
 	bool cancelled_by_task : 1;
+	bool restart_in_time_wait : 1;
 	bool has_ends : 1; /* is in the index of ends */
 	bool census_only : 1; /* a minisock whose record was written when its socket went */
 
@@ -97,6 +98,7 @@ struct conn {
 	struct extra *extra; /* owned by the engine; NULL where none is kept */
 	uint64_t ended_ns; /* when the minisock went; 0: not yet, or not known */
 	uint64_t cancel_time_wait_ns; /* began TIME_WAIT, by its last timer; 0: not known when */
+	uint64_t restart_ns; /* of a timer that may be another minisock's; 0: none */
 };
 
 struct conn_list {

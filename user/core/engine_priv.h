@@ -101,6 +101,8 @@ void remains_begin(struct engine *engine, struct conn *conn, const struct ev_clo
 void remains_found(struct engine *engine, const struct ev_found *event);
 void remains_timer(struct engine *engine, const struct ev_minisock_timer *event);
 void remains_reset(struct engine *engine, struct conn *conn);
+/* A restart that was doubtful was its own: false if there was none. It may move to CONN_REMAINING. */
+bool remains_settle(struct engine *engine, struct conn *conn);
 /* The peer's FIN was seen for a minisock in FIN_WAIT2. */
 void remains_fin(struct engine *engine, struct conn *conn, uint64_t ts_ns);
 void remains_client_opened(struct engine *engine, const struct conn *conn);

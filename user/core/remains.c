@@ -59,6 +59,7 @@ static void end(struct engine *engine, struct conn *conn, enum conn_remains_end 
 {
 	conn->remains_end = how;
 	conn->ended_ns = at_ns;
+	conn->restart_ns = 0;
 	if (!wanted_decide(engine, conn, true))
 		return;
 	if (conn->cancel_in_time_wait)
@@ -72,8 +73,12 @@ static void make_room(struct engine *engine, struct conn *conn, uint64_t minisoc
 {
 	struct conn *former = engine_find(engine, minisock);
 
-	if (!former || former == conn || former->phase == CONN_CANCELLED)
+	if (!former || former == conn)
 		return;
+	if (former->phase == CONN_CANCELLED) {
+		former->restart_ns = 0; /* it was the other one's */
+		return;
+	}
 	if (former->preexisting && former->cookie == conn->cookie) {
 		engine_drop(engine, former); /* the scan saw it a moment before the hook */
 		engine->counts.conns--;
@@ -103,6 +108,7 @@ void remains_found(struct engine *engine, const struct ev_found *event)
 
 	if (conn) {
 		conn->scan = engine->scan;
+		remains_settle(engine, conn);
 		if (conn->phase == CONN_REMAINING && event->sock.new_state == ST_TIME_WAIT)
 			enter_time_wait(engine, conn, 0);
 		return;
@@ -222,8 +228,7 @@ static void cancelled(struct engine *engine, struct conn *conn,
 		await_rebirth(engine, conn);
 }
 
-static void restarted(struct engine *engine, struct conn *conn,
-		      const struct ev_minisock_timer *event)
+static void restart(struct engine *engine, struct conn *conn, bool in_time_wait, uint64_t at_ns)
 {
 	conn->ended_ns = 0;
 	conn->cancel_in_time_wait = false;
@@ -232,8 +237,36 @@ static void restarted(struct engine *engine, struct conn *conn,
 		remains_forget(engine, conn);
 		conn_move(&engine->pool, conn, CONN_REMAINING);
 	}
-	if (event->substate == ST_TIME_WAIT)
-		enter_time_wait(engine, conn, event->hdr.ts_ns);
+	if (in_time_wait)
+		enter_time_wait(engine, conn, at_ns);
+}
+
+/*
+ * Without cookies (5.10) it may be the first timer of the next minisock in that place, whose
+ * EV_CLOSE comes then: nothing is told of it before something else is heard of this place.
+ */
+static void restarted(struct engine *engine, struct conn *conn,
+		      const struct ev_minisock_timer *event)
+{
+	bool in_time_wait = event->substate == ST_TIME_WAIT;
+
+	if (event->hdr.cookie || conn->phase != CONN_CANCELLED) {
+		restart(engine, conn, in_time_wait, event->hdr.ts_ns);
+		return;
+	}
+	conn->restart_ns = event->hdr.ts_ns;
+	conn->restart_in_time_wait = in_time_wait;
+}
+
+bool remains_settle(struct engine *engine, struct conn *conn)
+{
+	uint64_t at_ns = conn->restart_ns;
+
+	if (!at_ns)
+		return false;
+	conn->restart_ns = 0;
+	restart(engine, conn, conn->restart_in_time_wait, at_ns);
+	return true;
 }
 
 void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
@@ -246,6 +279,7 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 	if (event->hdr.cookie && conn->cookie && event->hdr.cookie != conn->cookie)
 		return; /* another one in its place already */
 	conn->seen_ns = event->hdr.ts_ns;
+	remains_settle(engine, conn);
 	switch (event->what) {
 	case MINISOCK_CANCEL:
 		cancelled(engine, conn, event);
@@ -264,7 +298,7 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 /* An RST was sent for a minisock; the kernel takes it away next. */
 void remains_reset(struct engine *engine, struct conn *conn)
 {
-	if (conn->phase == CONN_CANCELLED)
+	if (!remains_settle(engine, conn) && conn->phase == CONN_CANCELLED)
 		end(engine, conn, REMAINS_END_RESET, conn->ended_ns);
 }
 
@@ -300,10 +334,10 @@ void remains_release(struct engine *engine)
 	struct conn *cancelled = conn_oldest(&engine->pool, CONN_CANCELLED);
 	struct conn *remaining = conn_oldest(&engine->pool, CONN_REMAINING);
 
-	if (cancelled && cancelled->ended_ns + REBIRTH_WAIT_NS == remains_due(engine))
+	if (!cancelled || cancelled->ended_ns + REBIRTH_WAIT_NS != remains_due(engine))
+		engine_give_up(engine, remaining);
+	else if (!remains_settle(engine, cancelled))
 		end(engine, cancelled,
 		    cancelled->cancelled_by_task ? REMAINS_END_KILLED : REMAINS_END_RESET,
 		    cancelled->ended_ns);
-	else if (remaining)
-		engine_give_up(engine, remaining);
 }
