@@ -165,7 +165,7 @@ $(BUILD)/tests/kernels/acts: tests/kernels/acts.c $(BUILD)/flags
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -O2 -static -o $@ $<
 
 $(BUILD)/tests/kernels/relocate: tests/kernels/relocate.c $(PURE_OBJS) \
-		$(patsubst %,$(BUILD)/user/sources/%.o,variants kernel) $(BUILD)/flags | $(SKEL)
+		$(patsubst %,$(BUILD)/user/sources/%.o,variants storage kernel) $(BUILD)/flags | $(SKEL)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(LIBS)
@@ -272,10 +272,16 @@ check:
 	@tools/check-format
 	@$(MAKE) --no-print-directory budgets
 
+# Without ARGS: every figure that there is a bar for.
 bench:
 	@tools/setup build bench
-	@$(MAKE) --no-print-directory all $(BUILD)/load
+	@$(MAKE) --no-print-directory all $(BUILD)/load $(BUILD)/tests/bench/parts \
+		$(BUILD)/tests/kernel/test_packet_cost
 	@tests/bench/bench $(BUILD)/connlife $(BUILD)/load $(ARGS)
+ifeq ($(ARGS),)
+	@$(BUILD)/tests/kernel/test_packet_cost | grep '^cost of'
+	@$(BUILD)/tests/bench/parts
+endif
 
 # Bounded, and no part of `make test`: does what the tracers take stay what it was?
 SOAK_MINUTES ?= 30

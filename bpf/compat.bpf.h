@@ -44,9 +44,9 @@ struct net___count {
 } __attribute__((preserve_access_index));
 
 /*
- * The count of a namespace was its own up to 5.10, then ns_common.count ("net: Use
- * generic ns_common::count"), and became __ns_ref in 6.18 ("ns: rename to __ns_ref"). Drop
- * the first when 5.10, the second when 6.17 is no longer supported.
+ * The count of a namespace was its own up to 5.10, then ns_common.count (8b8f3e666fc6),
+ * and became __ns_ref in 6.18 (024596a4e280). Drop the first when 5.10, the second when
+ * 6.17 is no longer supported.
  */
 static __always_inline bool netns_is_dying(struct net *net)
 {
@@ -152,7 +152,7 @@ static __always_inline const struct inet_timewait_death_row *death_row_of(const 
 /*
  * The table of connections, as a number. The verifiers of 5.10 and 6.1 add no index of
  * unknown size to a pointer that they know; which one began to is not known, so the
- * direct read is for kernels as new as a field of 6.14. Drop when 6.12 is no longer
+ * direct read is for kernels as new as a field of 6.14 (19ce8cd30465). Drop when 6.12 is no longer
  * supported.
  */
 static __always_inline __u64 ehash_of(const struct inet_hashinfo *hashinfo)
@@ -282,9 +282,9 @@ struct inet_connection_sock___keepalive {
 } __attribute__((preserve_access_index));
 
 /*
- * Since 7.0 at the latest the timer of retransmissions is sk_timer, by another
- * name, and that of keepalive has moved to the connection; up to 6.18 sk_timer is that
- * of keepalive. Drop the old ones when 6.18 is no longer supported.
+ * Between 6.18 and 7.0 the timer of keepalive moved to the connection (08dfe370239e,
+ * also in stable kernels before), and that of retransmissions, by another name, to where it
+ * had been in the socket (9a5e5334adc0). Drop the old ones when 6.18 is no longer supported.
  */
 static __always_inline const struct timer_list *
 retransmit_timer(const struct sock *sk, const struct inet_connection_sock *icsk)
@@ -316,7 +316,7 @@ keepalive_timer(const struct sock *sk, const struct inet_connection_sock *icsk)
 	bpf_core_field_exists(struct inet_connection_sock___keepalive, icsk_keepalive_timer)
 
 /*
- * tcp_skb_cb.tcp_flags grew from u8 to u16 in 6.18 (AccECN). The low byte
+ * tcp_skb_cb.tcp_flags grew from u8 to u16 between 6.12 and 6.18 (2c2f08d31d2f). The low byte
  * holds the flags of RFC 9293 on both. Drop when 6.12 is no longer supported.
  */
 static __always_inline u8 skb_tcp_flags(const struct sk_buff *skb)

@@ -50,8 +50,17 @@ struct {
 } notes SEC(".maps") __weak;
 
 /*
- * Up to 5.10 (see kernel_has_sock_storage()): by the socket's address, deleted at
- * tcp_destroy_sock. Made only where needed.
+ * After 6.18 and in 7.2 socket storage is allocated by kmalloc_nolock() (5063e7758899),
+ * which gives none on a CPU without cmpxchg16b; tried by user space before loading. Drop
+ * when such CPUs are no longer supported, and with it old_notes if 5.10 isn't either.
+ */
+const volatile bool storage_fails __weak;
+
+#define notes_lie_with_socket() (kernel_has_sock_storage() && !storage_fails)
+
+/*
+ * Where notes can't lie with the socket: beside it, deleted at tcp_destroy_sock. Made only
+ * where needed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -60,35 +69,65 @@ struct {
 	__type(value, struct sock_note);
 } old_notes SEC(".maps") __weak;
 
+#define GONE_MAX 4096
+
+/* By the same key: those that the filter wanted and that are gone, for what may still follow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, GONE_MAX);
+	__type(key, __u64);
+	__type(value, __u8);
+} old_gone SEC(".maps") __weak;
+
+/*
+ * By the cookie, for the hook at the end of a socket may be left out by the kernel, and
+ * another socket gets the address; without cookies (5.10) it never is.
+ */
+static __always_inline __u64 old_note_key(const struct sock *sk)
+{
+	return kernel_has_sock_cookie() ? sock_cookie(sk) : (__u64)sk;
+}
+
 static __always_inline struct sock_note *old_note_of(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
+	__u64 key = old_note_key(sk);
 
 	return bpf_map_lookup_elem(&old_notes, &key);
 }
 
 static __always_inline struct sock_note *make_old_note(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
+	__u64 key = kernel_has_sock_cookie() ? draw_cookie(sk) : (__u64)sk;
 	struct sock_note none = {};
 
 	bpf_map_update_elem(&old_notes, &key, &none, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&old_notes, &key);
 }
 
+static __always_inline void forget_old_note(const struct sock *sk)
+{
+	const struct sock_note *note = old_note_of(sk);
+	__u64 key = old_note_key(sk);
+	__u8 yes = 1;
+
+	if (note && note->wanted == WANTED_YES)
+		bpf_map_update_elem(&old_gone, &key, &yes, BPF_ANY);
+	bpf_map_delete_elem(&old_notes, &key);
+}
+
 static __always_inline void forget_sock(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
+	__u64 address = (__u64)sk;
 
+	if (!notes_lie_with_socket())
+		forget_old_note(sk);
 	if (!kernel_has_sock_cookie())
-		bpf_map_delete_elem(&old_cookies, &key);
-	if (!kernel_has_sock_storage())
-		bpf_map_delete_elem(&old_notes, &key);
+		bpf_map_delete_elem(&old_cookies, &address);
 }
 
 static __always_inline struct sock_note *note_of(const struct sock *sk)
 {
-	if (!kernel_has_sock_storage())
+	if (!notes_lie_with_socket())
 		return old_note_of(sk);
 	if (!sk->sk_bpf_storage) /* of most sockets, and cheaper */
 		return NULL;
@@ -99,7 +138,7 @@ static __always_inline struct sock_note *make_note(const struct sock *sk)
 {
 	struct sock_note *note;
 
-	if (kernel_has_sock_storage())
+	if (notes_lie_with_socket())
 		note = bpf_sk_storage_get(&notes, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	else
 		note = make_old_note(sk);

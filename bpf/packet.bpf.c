@@ -84,6 +84,20 @@ static __always_inline void fill_address(__u8 *out, const struct parse_found *fo
 		word[i] = parse_raw32(address + 4 * i);
 }
 
+static __always_inline void fill_segment_tuple(struct ev_tuple *tuple,
+					       const struct parse_found *found)
+{
+	fill_address(tuple->laddr, found, found->daddr);
+	fill_address(tuple->raddr, found, found->saddr);
+	tuple->netns_cookie = packet_netns_cookie;
+	tuple->cgroup_id = 0;
+	tuple->netns_inum = packet_netns_inum;
+	tuple->lport = parse_be16(found->tcp + 2);
+	tuple->rport = parse_be16(found->tcp);
+	tuple->family = (__u8)found->family;
+	__builtin_memset(tuple->pad, 0, sizeof(tuple->pad));
+}
+
 static __always_inline void fill_segment(struct ev_segment *segment,
 					 const struct parse_found *found, __u32 ifindex)
 {
@@ -94,15 +108,7 @@ static __always_inline void fill_segment(struct ev_segment *segment,
 	segment->hdr.kind = EV_SEGMENT;
 	segment->hdr.version = EV_VERSION;
 	segment->hdr.pad = 0;
-	fill_address(segment->tuple.laddr, found, found->daddr);
-	fill_address(segment->tuple.raddr, found, found->saddr);
-	segment->tuple.netns_cookie = packet_netns_cookie;
-	segment->tuple.cgroup_id = 0;
-	segment->tuple.netns_inum = packet_netns_inum;
-	segment->tuple.lport = parse_be16(found->tcp + 2);
-	segment->tuple.rport = parse_be16(found->tcp);
-	segment->tuple.family = (__u8)found->family;
-	__builtin_memset(segment->tuple.pad, 0, sizeof(segment->tuple.pad));
+	fill_segment_tuple(&segment->tuple, found);
 	segment->seq = parse_be32(found->tcp + 4);
 	segment->ack = parse_be32(found->tcp + 8);
 	segment->ifindex = ifindex;
@@ -149,11 +155,25 @@ static __always_inline __u32 big_payload(const struct parse_found *found, __u32 
 	return whole > before ? whole - before : 0;
 }
 
+/* Before any room is taken in the ring. */
+static __always_inline bool is_unwanted(const struct parse_found *found)
+{
+	struct ev_tuple tuple;
+
+	if (!filter.active)
+		return false;
+	fill_segment_tuple(&tuple, found);
+	return filter_tuple(&filter, &tuple) == FILTER_NO;
+}
+
 static __always_inline void tell_segment(void *ctx, const struct parse_found *found, __u32 ifindex,
 					 __u32 payload)
 {
-	struct ev_segment *segment = reserve_lesser(sizeof(*segment));
+	struct ev_segment *segment;
 
+	if (is_unwanted(found))
+		return;
+	segment = reserve_lesser(sizeof(*segment));
 	if (!segment)
 		return;
 	fill_segment(segment, found, ifindex);
@@ -165,10 +185,7 @@ static __always_inline void tell_segment(void *ctx, const struct parse_found *fo
 		segment->met_state = met.state;
 		segment->met_flags = met.flags;
 	}
-	if (filter.active && filter_tuple(&filter, &segment->tuple) == FILTER_NO)
-		discard_event(segment);
-	else
-		submit_and_wake(segment);
+	submit_and_wake(segment);
 }
 
 /* Counts it; whether it is to be told. */
@@ -244,7 +261,7 @@ int watch_xdp(struct xdp_md *ctx)
 	return watch_frame(ctx);
 }
 
-/* Up to 5.17 */
+/* Up to 5.17: see xdp_frame_len(). Drop when 5.17 is no longer supported. */
 SEC("xdp")
 int watch_xdp_plain(struct xdp_md *ctx)
 {

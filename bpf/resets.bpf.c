@@ -66,7 +66,7 @@ static __always_inline int on_send_reset(const struct sock *sk, const struct sk_
 	if (state == ST_TIME_WAIT) {
 		if (!watch_minisocks)
 			return 0;
-	} else if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !was_wanted(note_of(sk))) {
+	} else if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !was_ever_wanted(sk)) {
 		return 0;
 	}
 	send_reset(EV_RESET_SENT, sk, state, reason, skb != NULL);
@@ -82,7 +82,10 @@ static __always_inline int known_reason(int reason)
 	return nth < EV_RESET_REASONS ? reset_reasons[nth] : -1;
 }
 
-/* Since 6.10 with the reason; before, without. The loader is told which one fits. */
+/*
+ * Since 6.10 (b533fb9cf4f7) with the reason; before, without. The loader is told which one
+ * fits. Drop the plain one when 6.9 is no longer supported.
+ */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_send_reset_plain, const struct sock *sk, const struct sk_buff *skb)
 {
@@ -164,7 +167,10 @@ static __always_inline int on_retransmit(const struct sock *sk, const struct sk_
 	return 0;
 }
 
-/* Up to 6.12 (which one of both fits, the loader is told) only what left is told. */
+/*
+ * Between 6.12 and 6.18 (ad892e912b84) it began to tell of what did not leave, too. The
+ * loader is told which one fits. Drop this one when 6.12 is no longer supported.
+ */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb_plain, const struct sock *sk, const struct sk_buff *skb)
 {

@@ -181,8 +181,9 @@ static __always_inline void write_holder(struct seq_file *seq, struct sock *sk, 
 }
 
 /*
- * Up to 5.10 nothing gives the socket of a file as one that may be read directly:
- * all is read by probe, and sockets of namespaces without a name are not told.
+ * Up to 5.10 nothing gives the socket of a file as one that may be read directly
+ * (bpf_sock_from_file() since 5.11, 4f19cab76136): all is read by probe, and sockets of
+ * namespaces without a name are not told. Drop when 5.10 is no longer supported.
  */
 const volatile __u64 socket_file_ops; /* its address: files that are sockets */
 

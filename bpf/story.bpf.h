@@ -101,22 +101,20 @@ static __always_inline bool fill_refused(struct ev_refused *refused, const struc
 static __always_inline void send_refused(const struct sock *sk, const struct sk_buff *skb,
 					 int reason)
 {
-	struct ev_refused *refused;
+	struct ev_refused refused = {}, *event;
 
-	if (!watch_segments || !skb)
+	if (!watch_segments || !skb || !fill_refused(&refused, sk, skb))
 		return;
-	refused = reserve_lesser(sizeof(*refused));
-	if (!refused)
+	if (filter.active && filter_tuple(&filter, &refused.tuple) == FILTER_NO)
 		return;
-	fill_hdr(&refused->hdr, EV_REFUSED, sizeof(*refused), sk, 0);
-	refused->reason = reason;
-	refused->has_listener = sk != NULL;
-	__builtin_memset(refused->pad, 0, sizeof(refused->pad));
-	if (fill_refused(refused, sk, skb) &&
-	    (!filter.active || filter_tuple(&filter, &refused->tuple) != FILTER_NO))
-		submit_and_wake(refused);
-	else
-		discard_event(refused);
+	event = reserve_lesser(sizeof(*event));
+	if (!event)
+		return;
+	*event = refused;
+	fill_hdr(&event->hdr, EV_REFUSED, sizeof(*event), sk, 0);
+	event->reason = reason;
+	event->has_listener = sk != NULL;
+	submit_and_wake(event);
 }
 
 /* What came of each flag until now, if that was counted from its SYN on. */

@@ -90,7 +90,7 @@ static __always_inline __u64 last_sent_ns(const struct sock *sk)
 /* The first time that what is unanswered was sent again; of a SYN, when it was sent first. */
 static __always_inline __u64 sent_again_ns(const struct tcp_sock *tp, __u64 now_ns)
 {
-	/* in microseconds it would wrap after an hour */
+	/* in microseconds, as may be since 6.7 (614e8316aa4c), it would wrap after an hour */
 	if (bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts))
 		return 0;
 	return time_of_ms(now_ns, tp->retrans_stamp);
@@ -158,7 +158,10 @@ static __always_inline void fill_waiting_minisock(struct ev_waiting *waiting,
 	waiting->is_minisock = 1;
 	waiting->timer = TIMER_MINISOCK;
 	waiting->timer_ns = timer_due(&tw->tw_timer, waiting->hdr.ts_ns);
-	/* since 6.14; that of TIME_WAIT is told better by its timer, which every FIN starts anew */
+	/*
+	 * since 6.14 (19ce8cd30465); that of TIME_WAIT is told better by its timer, which every
+	 * FIN starts anew
+	 */
 	if (bpf_core_field_exists(tw->tw_entry_stamp) && waiting->state == ST_FIN_WAIT2)
 		waiting->since_ns =
 			time_of_ms(waiting->hdr.ts_ns, BPF_CORE_READ(tw, tw_entry_stamp));

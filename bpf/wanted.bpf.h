@@ -95,4 +95,15 @@ static __always_inline bool was_wanted(const struct sock_note *note)
 	return !filter.active || (note && note->wanted == WANTED_YES);
 }
 
+/* Also of one that is gone: a note beside the socket ends at tcp_destroy_sock. */
+static __always_inline bool was_ever_wanted(const struct sock *sk)
+{
+	const struct sock_note *note = note_of(sk);
+	__u64 key = old_note_key(sk);
+
+	if (notes_lie_with_socket() || note)
+		return was_wanted(note);
+	return !filter.active || bpf_map_lookup_elem(&old_gone, &key);
+}
+
 #endif

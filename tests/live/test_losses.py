@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can't be told in full is told as such: nothing is dropped in silence or made up."""
 import collections
+import re
+import socket
 import threading
 import time
 
+import pytest
+
 from load import run_storm
+from netlab import SERVER4, reset_close, wait_state
 from stage import close_client_first
 from tracer import finished
+
+TCP_CLOSE = 7
+TCP_LINGER2 = 8
 
 WHOLE_PATHS = {
     ("SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"),
@@ -102,3 +110,85 @@ def test_start_amid_traffic(lab, trace):
     complete = collections.Counter(record["lport"] for record in records
                                    if record["netns"] == lab.c.inode and record["complete"])
     assert after and after <= complete.keys()
+
+
+def without_storage(netns):
+    """No socket there may hold storage of BPF programs."""
+    try:
+        netns.sysctl(**{"../core/optmem_max": 1})
+    except FileNotFoundError:
+        pytest.skip("the memory of sockets has no limit for a namespace alone (6.8)")
+
+
+def records_of(tracer, lab):
+    return [record for record in tracer.records()
+            if record["netns"] in (lab.c.inode, lab.s.inode)]
+
+
+def test_no_room_for_storage(lab, trace):
+    """What the filter wants is noted with the socket: where the kernel lets it have no more
+    memory, the connection is left out, and that is said."""
+    without_storage(lab.s)
+    tracer = trace("unstored", "life", "--json", "--localport", "5001,80")
+    close_client_first(lab.pair(cport=5001))
+    time.sleep(0.2)
+    finished(tracer)
+    assert [end["role"] for end in records_of(tracer, lab)] == ["client"], tracer.stderr()
+    assert re.search(r"\b1 sockets without storage: .* a filter leaves them out", tracer.stderr())
+
+
+def test_no_storage_at_all(lab, trace):
+    """Where none can be made at the start, it is noted beside the sockets, of older ones too."""
+    without_storage(lab.s)
+    broker, worker = lab.actor("broker"), lab.actor("worker")
+    broker.listen(key="listener", address=SERVER4, port=80)
+    older = lab.connect(cport=5001)
+    broker.accept(listener="listener", key="older")
+    with lab.s.entered():
+        tracer = trace("beside", "life", "--json", "--localport", "5001,5002,80")
+    later = lab.connect(cport=5002)
+    broker.accept(listener="listener", key="later")
+    broker.pass_to(worker, "later")
+    broker.close(key="later")
+    later.sendall(b"12")
+    worker.read(key="later", count=2)
+    later.close()
+    worker.read_fin(key="later")
+    worker.close(key="later")
+    reset_close(older)  # nobody's step at the other end
+    time.sleep(0.2)
+    finished(tracer)
+    ends = [record for record in tracer.records() if record["netns"] == lab.s.inode]
+    assert [(end["opened"], end["comm"], end["pid"], end["pid_source"]) for end in ends] == [
+        ("handshake", "worker", worker.pid, "read"),
+        ("preexisting", "broker", broker.pid, "fd_table")], tracer.stderr()
+    assert len(records_of(tracer, lab)) == 4
+    assert " 0 lost" in tracer.stderr() and "without storage" not in tracer.stderr()
+
+
+def test_reset_after_its_socket(lab, trace):
+    """A reset may follow the end of the socket at once: what the filter wanted is still known
+    where that is noted beside the sockets."""
+    without_storage(lab.s)
+    with lab.s.entered():
+        tracer = trace("after", "life", "--json", "--localport", "5001")
+    pair = lab.pair(cport=5001)
+    pair.client.setsockopt(socket.IPPROTO_TCP, TCP_LINGER2, -1)
+    pair.client.close()
+    wait_state(pair.server, TCP_CLOSE)
+    pair.server.close()
+    time.sleep(0.2)
+    finished(tracer)
+    ends = records_of(tracer, lab)
+    assert [(end["closed"], end["reason"]) for end in ends] == [("rst_sent", "linger2")], ends
+
+
+def test_unwanted_segments(lab, trace):
+    """What the filter leaves out takes no room in the ring, and is not told as left out."""
+    tracer = trace("unwanted", "life", "--json", "--netns", lab.c.name, "-i", "lo", "--packets",
+                   "xdp", "--remoteport", "5001", "--ring-size", "4096")
+    run_storm(lab.c, 3000)
+    run_storm(lab.c, 2000, "--close", "refused")
+    finished(tracer)
+    assert not tracer.records()
+    assert " 0 lost" in tracer.stderr() and "segments left out" not in tracer.stderr()

@@ -86,7 +86,7 @@ static int serve_watch_ends(void *ctx, struct keeper_call *call)
 {
 	struct duties *duties = ctx;
 
-	if (!duties->destroy_link && duties->variants->sock_cookie)
+	if (!duties->destroy_link && !variants_watch_ends(duties->variants))
 		duties->destroy_link =
 			bpf_program__attach_trace(duties->skel->progs.tcp_destroy_sock);
 	return 0;

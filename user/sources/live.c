@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "sources/ahead.h"
@@ -347,10 +348,11 @@ static int set_up(struct live *live, const struct live_options *options)
 	if (options->watch_minisocks && !handler)
 		log_line(
 			"how TIME_WAIT ends can't be told: tw_timer_handler is not in /proc/kallsyms");
-	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++)
 		bpf_program__set_autoload(timers[i], handler != 0);
 	/* where sockets can't hold what is known of them, their end says when to forget it */
-	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock, !live->variants.sock_cookie);
+	bpf_program__set_autoattach(skel->progs.tcp_destroy_sock,
+				    variants_watch_ends(&live->variants));
 	skel->rodata->watch_minisocks = handler != 0;
 	skel->rodata->only_ends = options->only_ends;
 	skel->rodata->tell_waiting = options->census;

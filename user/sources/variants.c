@@ -7,10 +7,12 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "core/names.h"
 #include "event.h"
 #include "filter.h"
 #include "sources/kernel.h"
+#include "sources/storage.h"
 #include "connlife.skel.h" /* uses the types of event.h and filter.h */
 
 /* Of a tp_btf program; the typedef's function has one more, its context. -1: no such hook. */
@@ -80,6 +82,7 @@ int variants_find(struct variants *variants, const char *btf_path)
 	};
 	find_reset_reasons(btf, variants->reset_reasons);
 	btf__free(btf);
+	variants->storage_fails = variants->sock_storage && storage_fails();
 	if (!variants->sock_storage)
 		variants->socket_file_ops = kernel_symbol("socket_file_ops");
 	return 0;
@@ -102,24 +105,37 @@ bool variants_fit(const struct variants *variants, const char *program)
 		{ "watch_xdp_plain", !variants->xdp_frags },
 	};
 
-	for (unsigned int i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(conditions); i++) {
 		if (!strcmp(conditions[i].program, program))
 			return conditions[i].fits;
 	}
 	return true;
 }
 
+bool variants_keep_with_socket(const struct variants *variants)
+{
+	return variants->sock_storage && !variants->storage_fails;
+}
+
+bool variants_watch_ends(const struct variants *variants)
+{
+	return !variants->sock_cookie || !variants_keep_with_socket(variants);
+}
+
 void variants_apply(const struct variants *variants, struct connlife_bpf *skel)
 {
+	bool storage = variants_keep_with_socket(variants);
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, skel->obj) {
 		if (!variants_fit(variants, bpf_program__name(program)))
 			bpf_program__set_autoload(program, false);
 	}
-	bpf_map__set_autocreate(skel->maps.notes, variants->sock_storage);
-	bpf_map__set_autocreate(skel->maps.old_notes, !variants->sock_storage);
+	bpf_map__set_autocreate(skel->maps.notes, storage);
+	bpf_map__set_autocreate(skel->maps.old_notes, !storage);
+	bpf_map__set_autocreate(skel->maps.old_gone, !storage);
 	bpf_map__set_autocreate(skel->maps.old_cookies, !variants->sock_cookie);
+	skel->rodata->storage_fails = variants->storage_fails;
 	skel->rodata->socket_file_ops = variants->socket_file_ops;
 	memcpy((void *)skel->rodata->reset_reasons, variants->reset_reasons,
 	       sizeof(variants->reset_reasons));
@@ -135,7 +151,7 @@ int variants_describe(const struct variants *variants, struct variant_note *note
 	const struct variant_note all[] = {
 		note_of("reset reason", variants->reset_reason, "why a reset was sent",
 			"a reset says no reason; those for closed ports are not told"),
-		note_of("socket storage", variants->sock_storage,
+		note_of("socket storage", variants_keep_with_socket(variants),
 			"what must be kept of a socket lies with it",
 			"what is kept of sockets lies in a table of 131072"),
 		note_of("socket cookie", variants->sock_cookie, "tells sockets apart for good",
@@ -153,7 +169,7 @@ int variants_describe(const struct variants *variants, struct variant_note *note
 			"--packets: with large MTUs, too",
 			"--packets: an MTU above 3500 needs tc or generic XDP"),
 	};
-	int count = (int)(sizeof(all) / sizeof(all[0]));
+	int count = (int)ARRAY_SIZE(all);
 
 	for (int i = 0; i < count && i < max; i++)
 		notes[i] = all[i];
