@@ -42,8 +42,8 @@ CASES = [
     Case("flood", ("--flood", "{}"), 400000, "syns", 0,
          "SYNs from raw sockets; nobody gets the answers"),
 ]
-STORM = CASES[0]
 BY_NAME = {case.name: case for case in CASES}
+STORM, RR = BY_NAME["storm"], BY_NAME["rr"]
 
 
 def is_storm(case):

@@ -3,11 +3,13 @@
 import statistics
 
 from cases import BY_NAME, is_storm, rate
-from tracers import JSON, LIFE, XDP
+from tracers import JSON, LIFE, WHOLE, XDP
 
 # text, case, row, figure, which of its values, limit, least or most
 BARS = [
     ("BPF time, of tcplife's", "storm", LIFE, "bpf_to_tcplife", "median", 1 / 6, "most"),
+    ("BPF time with --whole, of tcplife's", "storm", WHOLE, "bpf_to_tcplife", "median", 1 / 6,
+     "most"),
     ("tracer CPU, of tcplife's", "storm", LIFE, "cpu_to_tcplife", "median", 0.25, "most"),
     ("storm speed kept", "storm", LIFE, "speed_kept", "median", 0.95, "least"),
     ("storm speed kept, segments by XDP on veth", "storm", XDP, "speed_kept", "median", 0.90,
@@ -116,7 +118,7 @@ def bars_of(cases):
     be measured."""
     bars = []
     for name, case, row, figure, which, limit, direction in BARS:
-        if case not in cases or (row == JSON and JSON not in cases[case]["tracers"]):
+        if case not in cases or (row in (JSON, WHOLE) and row not in cases[case]["tracers"]):
             continue
         of_row = cases[case]["tracers"].get(row, {}).get(figure)
         bars.append(bar(name, of_row and of_row[which], limit, direction))

@@ -26,9 +26,9 @@ PR_SET_PDEATHSIG = 1
 # inside: runs in the namespace of the servers; else outside, and sees all
 Tracer = collections.namedtuple("Tracer", "name command tells ours place inside")
 
-LIFE, JSON = "connlife life", "connlife life --json"
+LIFE, JSON, WHOLE = "connlife life", "connlife life --json", "connlife life --whole"
 XDP = f"connlife life --packets xdp -i {WIRE} (veth)"
-USUAL = (LIFE, "tcplife", "tcpstates", "connlife life --whole", "connlife life (veth)", XDP,
+USUAL = (LIFE, "tcplife", "tcpstates", JSON, WHOLE, "connlife life (veth)", XDP,
          f"connlife life --packets tc -i {WIRE} (veth)")
 OF_CASES = (LIFE, "tcplife", "tcpstates", JSON, "connlife export",
             "connlife life --packets tc -i lo", XDP)
