@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,19 @@ static void time_wait(int port)
 	close(pair.server);
 }
 
+/* No FIN_WAIT2 without a socket: the ACK of its FIN ends it, and a reset follows. */
+static void linger2(int port)
+{
+	struct pair pair = connected(listener(port), port);
+	int none = -1;
+
+	ask_cookie(pair.client);
+	setsockopt(pair.client, IPPROTO_TCP, TCP_LINGER2, &none, sizeof(none));
+	close(pair.client);
+	wait_for_end(pair.server);
+	close(pair.server);
+}
+
 /* The client has closed, the server does not. */
 static void close_wait(int port, unsigned int seconds)
 {
@@ -173,13 +187,16 @@ int main(int argc, char **argv)
 		unaccepted(port);
 	else if (!strcmp(act, "time_wait"))
 		time_wait(port);
+	else if (!strcmp(act, "linger2"))
+		linger2(port);
 	else if (!strcmp(act, "close_wait"))
 		close_wait(port, seconds);
 	else if (!strcmp(act, "hold"))
 		hold(port, seconds);
 	else
 		return fprintf(stderr,
-			       "acts refuse|reset|unaccepted|time_wait|close_wait|hold PORT [S]\n"),
+			       "acts refuse|reset|unaccepted|time_wait|linger2|close_wait|hold "
+			       "PORT [S]\n"),
 		       2;
 	return 0;
 }

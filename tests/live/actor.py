@@ -19,7 +19,7 @@ import threading
 
 PR_SET_NAME = 15
 SO_COOKIE = 57
-TIMEOUT_S = 8
+TIMEOUT_S = int(8 * float(os.environ.get("CONNLIFE_LIVE_SLOW", 1)))
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -5,7 +5,7 @@ import os
 import time
 
 from netlab import SERVER4, eventually, read_exactly, reset_close
-from stage import PORT, Pair, read_end, scenario
+from stage import DELAYED_ACK_S, PORT, Pair, read_end, scenario
 
 
 def _of(actor, source, **more):
@@ -240,6 +240,7 @@ def cgroup_of_listener(lab):
         actor.read(key="a", count=1)
         _end_by(lab, pair, actor, **_of(actor, "read", cgroup=path))
         actor.kill()
+        time.sleep(DELAYED_ACK_S)  # its path is asked for when the event was read
 
 
 @contextlib.contextmanager

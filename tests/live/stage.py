@@ -10,7 +10,7 @@ import time
 import traceback
 
 from expect import SECOND, Expected, OneOf, Range, parse_time
-from netlab import ADDRESSES, FAMILIES, Net, eventually, read_exactly
+from netlab import ADDRESSES, FAMILIES, SLOW, Net, eventually, read_exactly
 from troupe import Actor
 
 PORT = 80
@@ -272,7 +272,7 @@ def _with_defaults(fields):
     return merged
 
 
-DELAYED_ACK_S = 0.1  # longer than the kernel holds an ACK back (TCP_DELACK_MIN)
+DELAYED_ACK_S = 0.1 * SLOW  # longer than the kernel holds an ACK back (TCP_DELACK_MIN)
 
 
 def close_client_first(pair):

@@ -22,7 +22,7 @@ def small_disk(path, size):
     try:
         yield
     finally:
-        run(["umount", str(path)])
+        run(["umount", "--lazy", str(path)])  # of a test that failed somebody may write there
 
 
 def said(tracer, what):

@@ -515,18 +515,22 @@ def closed(*fds):
 
 def test_no_standard_descriptors(lab, tmp_path):
     """Nothing of ours is taken for one of them."""
+    def is_told(path):
+        close_client_first(lab.pair())
+        return path.exists() and "10.77." in run_program("--read", str(path)).stdout
+
     for fds in ((0,), (1,), (2,), (0, 1, 2)):
         path = tmp_path / f"{len(fds)}{fds[0]}.rec"
-        process = subprocess.Popen([PROGRAM, "life", "--record", str(path), "--duration", "2"],
-                                   preexec_fn=closed(*fds), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        eventually(path.exists, "the recording", 20)
-        time.sleep(0.7)
-        close_client_first(lab.pair())
-        assert process.wait(15) == 0, fds
+        with subprocess.Popen([PROGRAM, "life", "--record", str(path)], preexec_fn=closed(*fds),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                eventually(lambda path=path: is_told(path), "a connection in the recording", 30)
+                process.terminate()
+                assert process.wait(15) == 0, fds
+            finally:
+                process.kill()
         read = run_program("--read", str(path))
         assert read.returncode == 0, read.stderr
-        assert "10.77." in read.stdout
 
 
 def test_reading_without_a_keeper(tmp_path):

@@ -7,13 +7,13 @@ import re
 import signal
 import subprocess
 
-from netlab import eventually
+from netlab import SLOW, eventually
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.abspath(os.environ.get("CONNLIFE") or os.path.join(REPOSITORY, "build/connlife"))
 OPTIONS = os.environ.get("CONNLIFE_OPTIONS", "").split()  # with every run: tests/sanitized
-START_S = 40  # many may start at once, each looking into some hundred namespaces
-STOP_S = 15
+START_S = 40 * SLOW  # many may start at once, each looking into some hundred namespaces
+STOP_S = 15 * SLOW
 REBIRTH_S = 3.5  # until connlife may be sure of how a minisock went (no SYN took its place)
 
 

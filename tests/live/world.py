@@ -20,13 +20,14 @@ import scen_reset
 import scen_timewait
 import scen_trouble
 from expect import SECOND, complaints_about
+from netlab import SLOW
 from stage import Lab, scenarios
 from tracer import Tracer
 
 MODULES = (scen_close, scen_open, scen_owner, scen_reset, scen_timewait, scen_trouble)
-AT_ONCE = 12
+AT_ONCE = 12 if SLOW == 1 else 3
 RING_SIZE = "64M"  # others may be busy on this host too
-PLAY_S = 60  # for all of them
+PLAY_S = 60 * SLOW  # for all of them
 LAST_S = 67  # TIME_WAIT, what the timer wheel adds, and the wait for a rebirth after a reset
 
 
