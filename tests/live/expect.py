@@ -57,7 +57,7 @@ class Expected:
     """One end of one connection."""
 
     netns: int
-    lport: int
+    lport: int  # 0: none was chosen
     rport: int
     both: dict  # fields of the record with and without --whole
     states: list  # before the socket went to CLOSE
@@ -70,7 +70,7 @@ class Expected:
 
     def names(self, record):
         return (record["netns"] == self.netns and record["rport"] == self.rport and
-                (self.lport is ANY or record["lport"] == self.lport))
+                (self.lport is ANY or record["lport"] == (self.lport or None)))
 
     def __str__(self):
         return f"netns {self.netns} {self.lport} > {self.rport}"

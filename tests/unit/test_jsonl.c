@@ -329,6 +329,16 @@ static void test_extremes(void **state)
 	assert_has("\"uid\":4294967294,");
 }
 
+static void test_port_not_chosen(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	conn.tuple.lport = 0;
+	conn.tuple.rport = 0;
+	jsonl_conn(&text, &known_clock, &conn);
+	assert_has("\"lport\":null,\"raddr\":\"198.51.100.20\",\"rport\":0,");
+}
+
 static void test_step(void **state)
 {
 	struct ev_tuple tuple = { 0 };
@@ -378,11 +388,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		TEST(test_known),      TEST(test_unknown),   TEST(test_no_realtime),
-		TEST(test_incomplete), TEST(test_handshake), TEST(test_violations),
-		TEST(test_story),      TEST(test_flags),     TEST(test_hostile),
-		TEST(test_extremes),   TEST(test_step),	     TEST(test_unknown_step),
-		TEST(test_no_memory),
+		TEST(test_known),	 TEST(test_unknown),	     TEST(test_no_realtime),
+		TEST(test_incomplete),	 TEST(test_handshake),	     TEST(test_violations),
+		TEST(test_story),	 TEST(test_flags),	     TEST(test_hostile),
+		TEST(test_extremes),	 TEST(test_port_not_chosen), TEST(test_step),
+		TEST(test_unknown_step), TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("jsonl", tests, NULL, free_text);

@@ -149,6 +149,18 @@ static void test_refused(void **state)
 		     "\n");
 }
 
+static void test_port_not_chosen(void **state)
+{
+	live_refused();
+	one.conn.tuple.lport = 0;
+	one.story.len = 0;
+	assert_drawn(&one, &narrow,
+		     "10.77.0.1:- (pid 12245 curl) -> 10.77.0.2:443\n"
+		     "opened: refused; closed: none; error: ECONNREFUSED\n"
+		     "nothing of its segments is known\n"
+		     "\n");
+}
+
 static void test_lost_syn(void **state)
 {
 	live_lost_syn();
@@ -326,6 +338,7 @@ int main(void)
 		TEST(test_reset_received),
 		TEST(test_reset_sent),
 		TEST(test_refused),
+		TEST(test_port_not_chosen),
 		TEST(test_lost_syn),
 		TEST(test_simultaneous),
 		TEST(test_unknown_isns),

@@ -271,13 +271,24 @@ static void test_zero_is_known(void **state)
 	struct report_conn conn = unknown;
 
 	set_tuple(&conn.tuple, "::", "::");
+	conn.tuple.lport = 1;
 	conn.tx_bytes = 0;
 	conn.duration_ns = 0;
 	conn.uid = 0;
 	conn.closed = CLOSED_NONE;
 	conn.closed_first = FIRST_NONE;
 	life_line(&text, &csv, &unknown_clock, &conn);
-	assert_text(",,6,::,0,::,0,0.00,,0.00,,none,none,\n");
+	assert_text(",,6,::,1,::,0,0.00,,0.00,,none,none,\n");
+}
+
+static void test_port_not_chosen(void **state)
+{
+	struct report_conn conn = known_conn();
+
+	conn.tuple.lport = 0;
+	life_line(&text, &plain, &unknown_clock, &conn);
+	assert_text("12345   curl             192.0.2.1       -     198.51.100.20   443   "
+		    "1.50   0.00   1000.00  handshake    local  fin          time_wait\n");
 }
 
 static void test_hostile_comm(void **state)
@@ -420,11 +431,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		TEST(test_plain),	   TEST(test_times),	     TEST(test_wide_ipv6),
-		TEST(test_extended),	   TEST(test_reason),	     TEST(test_csv),
-		TEST(test_all_unknown),	   TEST(test_zero_is_known), TEST(test_hostile_comm),
-		TEST(test_hostile_cgroup), TEST(test_rounding),	     TEST(test_extremes),
-		TEST(test_all_states),	   TEST(test_no_memory),     TEST(test_words),
+		TEST(test_plain),	 TEST(test_times),	     TEST(test_wide_ipv6),
+		TEST(test_extended),	 TEST(test_reason),	     TEST(test_csv),
+		TEST(test_all_unknown),	 TEST(test_port_not_chosen), TEST(test_zero_is_known),
+		TEST(test_hostile_comm), TEST(test_hostile_cgroup),  TEST(test_rounding),
+		TEST(test_extremes),	 TEST(test_all_states),	     TEST(test_no_memory),
+		TEST(test_words),
 	};
 
 	/* Not a whole number of hours from UTC, so that a mix-up shows. */

@@ -60,15 +60,14 @@ static JSON_INLINE void null_field(struct json *json, const char *key)
 }
 
 static JSON_INLINE void end_field(struct json *json, const char *addr_key, const uint8_t addr[16],
-				  const char *port_key, uint16_t port)
+				  const char *port_key, int64_t port)
 {
 	json_key(json, addr_key);
 	json_addr(json, addr);
-	json_key(json, port_key);
-	json_u64(json, port);
+	count_field(json, port_key, port);
 }
 
-static void tuple_fields(struct json *json, const struct ev_tuple *tuple)
+static void tuple_fields(struct json *json, const struct ev_tuple *tuple, int64_t lport)
 {
 	id_field(json, "netns", tuple->netns_inum);
 	id_field(json, "family", tuple->family);
@@ -80,7 +79,7 @@ static void tuple_fields(struct json *json, const struct ev_tuple *tuple)
 		null_field(json, "rport");
 		return;
 	}
-	end_field(json, "laddr", tuple->laddr, "lport", tuple->lport);
+	end_field(json, "laddr", tuple->laddr, "lport", lport);
 	end_field(json, "raddr", tuple->raddr, "rport", tuple->rport);
 }
 
@@ -219,7 +218,8 @@ void jsonl_conn(struct text *text, const struct view_clock *clock, const struct 
 	time_field(&json, "start", clock, conn->start_ns);
 	time_field(&json, "end", clock, conn->end_ns);
 	id_field(&json, "cookie", conn->cookie);
-	tuple_fields(&json, &conn->tuple);
+	/* 0 until it is chosen: a connection has had another one since */
+	tuple_fields(&json, &conn->tuple, conn->tuple.lport ? conn->tuple.lport : UNKNOWN_COUNT);
 	/* The schema has a word for this one. */
 	string_field(&json, "role", role ? role : "unknown");
 	owner_fields(&json, conn);
@@ -241,7 +241,7 @@ void jsonl_step(struct text *text, const struct view_clock *clock, const struct 
 	time_field(&json, "ts", clock, step->ts_ns);
 	json_key(&json, "sock");
 	json_hex(&json, step->sock);
-	tuple_fields(&json, step->tuple);
+	tuple_fields(&json, step->tuple, step->tuple->lport);
 	string_field(&json, "old_state", name_state(step->old_state));
 	string_field(&json, "new_state", name_state(step->new_state));
 	ns_field(&json, "in_old_ns", step->in_old_ns);

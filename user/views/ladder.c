@@ -89,7 +89,10 @@ static void write_address(struct text *out, const struct ev_tuple *tuple, const 
 	if (tuple->family == 6)
 		text_char(out, ']');
 	text_char(out, ':');
-	text_u64(out, port);
+	if (port)
+		text_u64(out, port);
+	else
+		text_char(out, '-');
 }
 
 static void write_owner(struct text *out, const struct report_conn *conn)

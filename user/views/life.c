@@ -52,7 +52,10 @@ static void lport_cell(struct cell *cell, const void *report)
 {
 	const struct report_conn *conn = report;
 
-	cell_port(cell, &conn->tuple, conn->tuple.lport);
+	if (conn->tuple.lport)
+		cell_port(cell, &conn->tuple, conn->tuple.lport);
+	else
+		cell_unknown(cell);
 }
 
 static void raddr_cell(struct cell *cell, const void *report)
