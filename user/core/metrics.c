@@ -50,8 +50,7 @@ static const struct {
 	[METRICS_CLOSING] = { ST_CLOSING, "closing" },
 };
 
-/* Our words first, then the kernel's where the socket showed nothing. */
-/* Reasons that are our own; after them come those that the kernel names, without MPTCP. */
+/* Ours; then the kernel's, but those of MPTCP, where the socket showed nothing. */
 static const char *const own_reasons[] = {
 	"unread_data",	   "linger0",	       "linger2",	"disconnect",
 	"listener_closed", "data_after_close", "out_of_memory",
