@@ -337,8 +337,36 @@ static void test_overflows(void **state)
 	assert_int_equal(metrics->overflows, 10);
 	round_with(8, 3, true);
 	assert_int_equal(metrics->overflows, 10);
+	round_with(NETNS, 48, false); /* it was there all the time, but not found */
+	assert_int_equal(metrics->overflows, 11);
 	round_with(9, 100, false); /* none of ours */
-	assert_int_equal(metrics->overflows, 10);
+	assert_int_equal(metrics->overflows, 11);
+}
+
+static void empty_round(uint64_t now)
+{
+	metrics_begin(metrics, now);
+	metrics_end(metrics);
+}
+
+/* Nothing that was counted before the start is ours, whenever it is first known. */
+static void test_overflows_not_read_at_first(void **state)
+{
+	empty_round(NOW); /* no namespace could be read */
+	round_with(NETNS, UNKNOWN_COUNT, true);
+	round_with(NETNS, 40, true);
+	assert_int_equal(metrics->overflows, 0);
+	round_with(NETNS, 42, true);
+	assert_int_equal(metrics->overflows, 2);
+}
+
+static void test_netns_is_forgotten(void **state)
+{
+	round_with(NETNS, 40, true);
+	empty_round(NOW + 599 * SEC);
+	assert_int_equal(metrics->netns_len, 1);
+	empty_round(NOW + 601 * SEC);
+	assert_int_equal(metrics->netns_len, 0);
 }
 
 static void restart(const struct metrics_options *options)
@@ -423,6 +451,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gauges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ratios, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overflows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_overflows_not_read_at_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_netns_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ports, setup, teardown),
 	};

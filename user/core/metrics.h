@@ -72,10 +72,10 @@ struct metrics_names {
 
 struct metrics_netns {
 	struct netns_limits limits;
-	int64_t overflows_told; /* of its overflows: in the counter, or before the start */
+	int64_t overflows_told; /* of its overflows: in the counter, or before the start; or unknown */
 	uint64_t time_wait;
+	uint64_t seen_ns;
 	bool is_ours; /* had a connection or a listener that is wanted */
-	bool is_there; /* in this round */
 };
 
 /* Local ports towards one destination. */
@@ -114,6 +114,7 @@ struct metrics {
 	/* of the round under way */
 	uint64_t now_ns, start_ns, seed;
 	bool had_round;
+	bool had_netns; /* some, in a round before */
 	struct metrics_netns *netns;
 	uint32_t netns_len, netns_cap;
 	struct map netns_by_cookie;
@@ -138,8 +139,9 @@ void metrics_step(struct metrics *metrics, const struct report_step *step);
 
 /*
  * One round of what is there now: begin, the limits of each namespace (if they
- * are known), all listeners, all connections, end. Where memory is short the
- * ratios know less; nothing else is lost.
+ * are known; of one that is left out the last ones count for a while), all
+ * listeners, all connections, end. Where memory is short the ratios know less;
+ * nothing else is lost.
  */
 void metrics_begin(struct metrics *metrics, uint64_t now_ns);
 void metrics_limits(struct metrics *metrics, const struct netns_limits *limits);

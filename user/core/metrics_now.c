@@ -8,6 +8,7 @@
 
 #define SEC UINT64_C(1000000000)
 #define NAME_KEPT_NS (600 * SEC) /* without a connection, before another name takes its place */
+#define NETNS_KEPT_NS (600 * SEC) /* it may be there though a look found it not */
 #define KEY_TRIES 8
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -22,10 +23,8 @@ static void clear_names(struct metrics_names *names)
 
 static void clear_netns(struct metrics *metrics)
 {
-	for (uint32_t i = 0; i < metrics->netns_len; i++) {
+	for (uint32_t i = 0; i < metrics->netns_len; i++)
 		metrics->netns[i].time_wait = 0;
-		metrics->netns[i].is_there = false;
-	}
 }
 
 static void clear_destinations(struct metrics *metrics)
@@ -85,13 +84,12 @@ void metrics_limits(struct metrics *metrics, const struct netns_limits *limits)
 		if (!netns)
 			return;
 		/* one that is younger than we are has counted since its beginning for us */
-		netns->overflows_told =
-			metrics->had_round || limits->listen_overflows == UNKNOWN_COUNT
-				? 0
-				: limits->listen_overflows;
+		netns->overflows_told = metrics->had_netns ? 0 : UNKNOWN_COUNT;
 	}
+	if (netns->overflows_told == UNKNOWN_COUNT)
+		netns->overflows_told = limits->listen_overflows;
 	netns->limits = *limits;
-	netns->is_there = true;
+	netns->seen_ns = metrics->now_ns;
 }
 
 void metrics_listener(struct metrics *metrics, const struct report_listener *listener)
@@ -349,7 +347,8 @@ static void sum_up(struct metrics *metrics, struct metrics_netns *netns)
 {
 	const struct netns_limits *limits = &netns->limits;
 
-	if (netns->is_ours && limits->listen_overflows > netns->overflows_told) {
+	if (netns->is_ours && netns->overflows_told != UNKNOWN_COUNT &&
+	    limits->listen_overflows > netns->overflows_told) {
 		metrics->overflows += (uint64_t)(limits->listen_overflows - netns->overflows_told);
 		netns->overflows_told = limits->listen_overflows;
 	}
@@ -373,10 +372,11 @@ void metrics_end(struct metrics *metrics)
 	}
 	for (uint32_t i = 0; i < metrics->netns_len;) {
 		sum_up(metrics, &metrics->netns[i]);
-		if (metrics->netns[i].is_there)
+		if (metrics->netns[i].seen_ns + NETNS_KEPT_NS > metrics->now_ns)
 			i++;
 		else
 			forget_netns(metrics, i);
 	}
+	metrics->had_netns |= metrics->netns_len > 0;
 	metrics->had_round = true;
 }
