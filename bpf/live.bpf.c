@@ -161,10 +161,13 @@ static __always_inline void forget_unwanted(const struct sock *sk, const struct 
 		note->wanted = WANTED_NO;
 }
 
-/* A child that lost a race for its place in the hash table was never a connection. */
+/*
+ * A child that lost a race for its place in the hash table was never a connection; one of Fast
+ * Open that is reset before accept() has lost its request already, and has an error.
+ */
 static __always_inline bool is_stillborn(const struct sock *sk, const struct tcp_sock *tp)
 {
-	return !sk->sk_socket && !tp->fastopen_rsk;
+	return !sk->sk_socket && !tp->fastopen_rsk && !sk->sk_err;
 }
 
 static __always_inline void on_transition(const struct sock *sk, const struct tcp_sock *tp, int old,

@@ -299,6 +299,25 @@ def tfo_listener_close(lab):
     _expect_fast_open_reset(lab, pair, "TCP_STATE", "listen")
 
 
+@scenario
+def tfo_reset(lab):
+    """The client gives up before its ACK arrived: accept() would still give that socket."""
+    listener = _fast_open_listener(lab)
+    drop = lab.s.drop(PURE_ACK)
+    pair = Pair(_fast_open(lab, 3), None)
+    lab.s.wait_sockets("syn-recv")
+    reset_close(pair.client)
+    lab.s.wait_sockets("syn-recv", 0)
+    drop.lift()
+    listener.close()
+    pair.up = 3
+    lab.client(pair, "", opened="fastopen", closed="rst_sent", closed_first="local",
+               reset_reason="TCP_STATE")
+    lab.expect(lab.s, PORT, pair.cport, "SYN_RECV", role="server", pid_source="listen",
+               opened="reset", closed="none", error="ECONNRESET", tx_bytes=0, rx_bytes=3,
+               handshake_ns=None, synack_retrans=AtLeast(0), retrans=AtLeast(0))
+
+
 def _expect_fast_open_reset(lab, pair, reason, source):
     pair.up = 3
     lab.client(pair, "", opened="fastopen", closed="rst_received", closed_first="remote",

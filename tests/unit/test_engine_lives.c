@@ -201,6 +201,7 @@ static const struct {
 	{ "sent again, request not seen", 0, 2, 9 * US, 0, 0, UNKNOWN_NS, 2, OPENED_HANDSHAKE },
 	{ "SYN cookie", 0, 0, 9 * US, 0, 0, UNKNOWN_NS, 0, OPENED_HANDSHAKE },
 	{ "Fast Open", 2000, 0, 25 * MS, 0, EVF_SYN_DATA, 25 * MS, 0, OPENED_FASTOPEN },
+	{ "Fast Open, sent again", 0, 2, 3 * SEC, 0, EVF_SYN_DATA, 3 * SEC, 2, OPENED_FASTOPEN },
 };
 
 /* How an opening child's SYN time is known, and how long the handshake took by it. */

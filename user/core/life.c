@@ -7,6 +7,7 @@
 #include "implied.h"
 
 #define MS (1000ULL * 1000)
+#define SYNACK_AGAIN_NS (200 * MS) /* at the earliest: TCP_RTO_MIN */
 
 #define TCP_FLAG_FIN 0x01 /* RFC 9293 3.1 */
 #define TCP_FLAG_SYN 0x02
@@ -127,6 +128,12 @@ static void open_client(struct engine *engine, const struct ev_open *event)
 		steps_tell(engine, conn);
 }
 
+/* Only Fast Open stays in SYN_RECV, which it enters at the SYN; others step on at once. */
+static bool entered_before(const struct ev_open *event, uint64_t ago_ns)
+{
+	return event->syn_recv_ns && event->syn_recv_ns + ago_ns <= event->hdr.ts_ns;
+}
+
 /*
  * When the SYN came, which no hook tells: Fast Open enters SYN_RECV at it;
  * else the last ACK answers the SYN+ACK after one srtt, if that was sent once
@@ -139,11 +146,13 @@ static uint64_t syn_time(struct engine *engine, const struct ev_open *event)
 
 	if (event->retrans) {
 		first = halfopens_take(&engine->halfopens, event->hdr.cookie);
-		return first && first <= ts ? first : 0;
+		if (first && first <= ts)
+			return first;
+		return entered_before(event, SYNACK_AGAIN_NS) ? event->syn_recv_ns : 0;
 	}
 	if (event->srtt_us && event->srtt_us * 1000ULL < ts)
 		ts -= event->srtt_us * 1000ULL;
-	else if (!event->syn_recv_ns || event->syn_recv_ns + MS > event->hdr.ts_ns)
+	else if (!entered_before(event, MS))
 		return 0;
 	return event->syn_recv_ns && event->syn_recv_ns < ts ? event->syn_recv_ns : ts;
 }
