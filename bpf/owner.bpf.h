@@ -112,6 +112,8 @@ static __always_inline void forget_old_note(const struct sock *sk)
 
 	if (note && note->wanted == WANTED_YES)
 		bpf_map_update_elem(&old_gone, &key, &yes, BPF_ANY);
+	else /* without cookies it has the address of one before it, maybe */
+		bpf_map_delete_elem(&old_gone, &key);
 	bpf_map_delete_elem(&old_notes, &key);
 }
 

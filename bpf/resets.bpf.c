@@ -64,7 +64,7 @@ static __always_inline int on_send_reset(const struct sock *sk, const struct sk_
 		return 0;
 	}
 	if (state == ST_TIME_WAIT) {
-		if (!watch_minisocks)
+		if (!watch_minisocks || !minisock_may_be_wanted((const void *)sk))
 			return 0;
 	} else if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !was_ever_wanted(sk)) {
 		return 0;

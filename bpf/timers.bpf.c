@@ -60,6 +60,8 @@ static __always_inline void send_minisock_timer(void *ctx, const struct timer_li
 
 	tw = (const void *)((__u64)timer -
 			    bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
+	if (!minisock_may_be_wanted(tw))
+		return;
 	event = reserve_event(sizeof(*event));
 	if (!event)
 		return;

@@ -43,7 +43,10 @@ static __always_inline bool may_be_wanted(const struct sock *sk, const struct tc
 	return !filter.cgroup_id || is_below_cgroup(sk);
 }
 
-/* Read by probe: a minisock is reached through its timer. Its process is not known. */
+/*
+ * Read by probe: a minisock is reached through its timer. Its process is not known, nor is its
+ * control group.
+ */
 static __always_inline bool minisock_may_be_wanted(const struct inet_timewait_sock *tw)
 {
 	const struct sock_common *common = &tw->__tw_common;

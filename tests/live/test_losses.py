@@ -192,3 +192,13 @@ def test_unwanted_segments(lab, trace):
     finished(tracer)
     assert not tracer.records()
     assert " 0 lost" in tracer.stderr() and "segments left out" not in tracer.stderr()
+
+
+def test_unwanted_minisocks(lab, trace):
+    """Nor do the timers of minisocks that it leaves out, on which --whole looks."""
+    tracer = trace("minisocks", "life", "--json", "--whole", "--netns", lab.c.name,
+                   "--remoteport", "5001", "--ring-size", "4096")
+    run_storm(lab.c, 3000)
+    finished(tracer)
+    assert not tracer.records()
+    assert tracer.lost() == 0 and tracer.counted("events") < 100, tracer.stderr()
