@@ -115,13 +115,23 @@ def test_owners_die_while_stuck_watches(lab, trace):
 
 
 def watch_looks(lab, watching):
-    """(rows, begin, end) of some looks: each was taken after the one before it was read."""
+    """(rows, begin, end) of some looks."""
+    absent = time.monotonic()  # when the look that is waited for was not there yet
     seen = len(watching.summaries())
-    begin = time.monotonic()
+
+    def is_there():
+        nonlocal absent
+        now = time.monotonic()
+        if len(watching.summaries()) > seen:
+            return True
+        absent = now
+        return False
+
     for _ in range(LOOKS):
-        eventually(lambda: len(watching.summaries()) > seen, "another look", 40)
+        begin = absent  # it is taken after the one before it was written
+        eventually(is_there, "another look", 40)
         end, records = time.monotonic(), watching.records()
         marks = [place for place, one in enumerate(records) if "summary" in one]
         rows = records[marks[seen - 1] + 1:marks[seen]]
         yield ours(lab, rows), begin, end
-        seen, begin = seen + 1, end
+        seen += 1
