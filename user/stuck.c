@@ -5,7 +5,6 @@
  */
 #include "stuck.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "sources/ports.h"
 #include "views/stuck.h"
 #include "views/stuck_json.h"
+#include "writer.h"
 
 #define SEC UINT64_C(1000000000)
 #define INTERVAL_S 2
@@ -30,6 +30,7 @@ struct stuck {
 	struct stuck_list list;
 	struct stuck_groups by_process, by_port;
 	struct usage usage;
+	struct writer writer;
 	struct text text;
 	struct view_clock clock;
 	uint64_t now_ns; /* of the look under way */
@@ -112,34 +113,6 @@ static void separate(struct stuck *stuck)
 	}
 }
 
-static bool fail(int error)
-{
-	if (error != EPIPE)
-		log_line("can't write to standard output: %s", strerror(error));
-	return false;
-}
-
-static bool flush(struct text *text)
-{
-	const char *data = text->data;
-	size_t left = text->len;
-
-	if (text->failed)
-		return fail(ENOMEM);
-	while (left) {
-		ssize_t wrote = write(STDOUT_FILENO, data, left);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return fail(errno);
-		data += wrote;
-		left -= (size_t)wrote;
-	}
-	text_clear(text);
-	return true;
-}
-
 static bool is_filtered(const struct options *options)
 {
 	return options->filter.active || options->netns || options->cgroup;
@@ -163,7 +136,7 @@ static bool print(struct stuck *stuck)
 	else
 		stuck_page_write(&stuck->text, &stuck->options->columns, &stuck->clock, &page);
 	stuck->has_looked = true;
-	return flush(&stuck->text);
+	return writer_flush(&stuck->writer, &stuck->text);
 }
 
 static uint64_t interval_ns(const struct stuck *stuck)
@@ -215,7 +188,8 @@ bool stuck_runner(struct runner *runner, const struct options *options)
 	}
 	stuck->options = options;
 	stuck->list.older_than_ns = (int64_t)(options->older_than_s * SEC);
-	stuck->is_terminal = isatty(STDOUT_FILENO);
+	writer_open(&stuck->writer);
+	stuck->is_terminal = isatty(stuck->writer.fd);
 	text_init(&stuck->text);
 	*runner = (struct runner){ .start = start,
 				   .tick = tick,
