@@ -23,6 +23,7 @@
 #include "namespaces.h"
 #include "notify.h"
 #include "outfiles.h"
+#include "stop.h"
 #include "textfile.h"
 #include "views/jsonl.h"
 #include "views/prom.h"
@@ -258,9 +259,10 @@ static void flush_records(struct export *export)
 {
 	if (!export->options->json_path)
 		return;
-	if (hangup)
+	if (hangup) {
+		hangup = 0;
 		jsonfile_reopen(&export->json);
-	hangup = 0;
+	}
 	jsonfile_flush(&export->json, export->now_ns);
 }
 
@@ -347,6 +349,7 @@ static struct export *export_new(const struct options *options)
 	export->self.version = CONNLIFE_VERSION;
 	text_init(&export->text);
 	jsonfile_init(&export->json, options->json_path);
+	export->json.patient_until = options->read_path ? &stop_wanted : NULL;
 	export->metrics = metrics_new(&wanted);
 	if (export->metrics &&
 	    (!options->textfile || textfile_open(&export->file, options->textfile, FILE_NAME)))

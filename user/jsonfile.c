@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #define SEC UINT64_C(1000000000)
 #define RETRY_NS SEC
 #define MODE 0644
+#define WAIT_MS 100
+#define LAST_WAIT_MS 1000 /* for a reader that takes nothing */
 #define TAIL_BYTES (64 * 1024) /* longer than any line */
 
 void jsonfile_init(struct jsonfile *file, const char *path)
@@ -52,15 +55,6 @@ static void drop(struct jsonfile *file, uint64_t lines)
 		return;
 	file->told_drop = true;
 	log_line("%s: records are dropped: too many wait to be written", file->path);
-}
-
-void jsonfile_end_line(struct jsonfile *file)
-{
-	if (!file->text.failed && file->text.len - file->begun <= JSONFILE_WAITING_MAX)
-		return;
-	file->text.len = file->line;
-	file->text.failed = false;
-	drop(file, 1);
 }
 
 /* ---- the file ---- */
@@ -213,12 +207,60 @@ void jsonfile_flush(struct jsonfile *file, uint64_t now_ns)
 		tell(file, 0);
 }
 
+/* Whether to go on waiting for who reads. */
+static bool wait_for_reader(const struct jsonfile *file, bool took_some, int *idle_ms)
+{
+	bool is_patient = file->patient_until && !*file->patient_until;
+	/* what poll(2) calls room may be too little */
+	struct pollfd out = { .fd = took_some ? file->fd : -1, .events = POLLOUT };
+
+	if (file->fd < 0 && !(is_patient && file->told_error == ENXIO))
+		return false;
+	if (took_some || is_patient)
+		*idle_ms = 0;
+	else if (*idle_ms >= LAST_WAIT_MS)
+		return false;
+	if (!poll(&out, 1, WAIT_MS))
+		*idle_ms += WAIT_MS;
+	return true;
+}
+
+static void drain(struct jsonfile *file, uint64_t now_ns)
+{
+	size_t left, before = SIZE_MAX;
+	int idle_ms = 0;
+
+	do {
+		file->retry_ns = 0;
+		jsonfile_flush(file, now_ns);
+		left = file->text.len - file->sent;
+		if (!left || !wait_for_reader(file, left < before, &idle_ms))
+			return;
+		before = left;
+	} while (true);
+}
+
+static bool has_too_much(const struct jsonfile *file)
+{
+	return file->text.len - file->begun > JSONFILE_WAITING_MAX;
+}
+
+void jsonfile_end_line(struct jsonfile *file)
+{
+	if (!file->text.failed && file->patient_until && has_too_much(file))
+		drain(file, 0);
+	if (!file->text.failed && !has_too_much(file))
+		return;
+	file->text.len = file->line;
+	file->text.failed = false;
+	drop(file, 1);
+}
+
 bool jsonfile_close(struct jsonfile *file, uint64_t now_ns)
 {
 	uint64_t left = 0;
 
-	file->retry_ns = 0;
-	jsonfile_flush(file, now_ns);
+	drain(file, now_ns);
 	if (file->fd >= 0 && file->sent > file->begun)
 		take_back(file);
 	for (size_t i = file->begun; i < file->text.len; i++)

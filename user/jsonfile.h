@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Lines of text to a file or FIFO, whole lines only. Who reads slowly, or a full
- * disk, never makes the caller wait: some lines wait in memory, and those that
- * have no room there are dropped and counted. Knows nothing of what is in them.
+ * disk, does not make the caller wait before the end, unless it is patient: some
+ * lines wait in memory, and those that have no room there are dropped and counted.
+ * Knows nothing of what is in them.
  */
 #ifndef CONNLIFE_JSONFILE_H
 #define CONNLIFE_JSONFILE_H
@@ -21,6 +22,8 @@ struct jsonfile {
 	int fd; /* -1: not open */
 	bool is_regular;
 	bool reopen; /* as soon as no line is under way */
+	/* where nothing is missed meanwhile: who reads is waited for until this is set; else NULL */
+	const volatile int *patient_until;
 	struct text text; /* lines that wait */
 	size_t sent; /* bytes of it that were written, into the middle of a line maybe */
 	size_t begun; /* where the line of the byte number sent begins; or sent itself */
@@ -47,7 +50,10 @@ void jsonfile_flush(struct jsonfile *file, uint64_t now_ns);
 /* The file was renamed away: lines from now on go to a new one. */
 void jsonfile_reopen(struct jsonfile *file);
 
-/* Tries once more to write what waits; what is left counts as dropped. False if there was any. */
+/*
+ * Writes what waits, as long as its reader takes some of it every second; what is left
+ * counts as dropped. False if there was any.
+ */
 bool jsonfile_close(struct jsonfile *file, uint64_t now_ns);
 
 #endif
