@@ -177,6 +177,12 @@ $(BUILD)/tests/kernel/test_duties: tests/kernel/test_duties.c $(PURE_OBJS) \
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(LIBS) -lcmocka
 
+$(BUILD)/tests/kernel/test_netns: tests/kernel/test_netns.c $(PURE_OBJS) \
+		$(BUILD)/user/sources/netns.o $(BUILD)/flags
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) -lcmocka
+
 $(BUILD)/tests/kernel/%: tests/kernel/%.c $(BUILD)/flags | $(SKEL)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)

@@ -24,31 +24,42 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-/* Paths of the namespaces found, one an inode. */
+#define ROUNDS 4 /* bounds looking again, where processes end and move all the time */
+
+struct netns_path {
+	char *path;
+	uint64_t inode;
+};
+
+/* The namespaces found and not visited yet. */
 struct netns_set {
-	struct map inodes;
-	char **paths;
+	struct map inodes; /* of these, and of those visited */
+	struct netns_path *found;
 	uint32_t len, cap;
 };
 
 static void add_path(struct netns_set *set, const char *path)
 {
+	struct netns_path *last;
 	struct stat st;
 
 	if (stat(path, &st) || map_get(&set->inodes, st.st_ino) != MAP_NONE)
 		return;
 	if (set->len == set->cap) {
 		uint32_t cap = set->cap ? set->cap * 2 : 64;
-		char **paths = realloc(set->paths, cap * sizeof(*paths));
+		struct netns_path *found = realloc(set->found, cap * sizeof(*found));
 
-		if (!paths)
+		if (!found)
 			return;
-		set->paths = paths;
+		set->found = found;
 		set->cap = cap;
 	}
-	set->paths[set->len] = strdup(path);
-	if (set->paths[set->len] && !map_put(&set->inodes, st.st_ino, set->len))
+	last = &set->found[set->len];
+	*last = (struct netns_path){ .path = strdup(path), .inode = st.st_ino };
+	if (last->path && !map_put(&set->inodes, last->inode, 1))
 		set->len++;
+	else
+		free(last->path);
 }
 
 static void add_processes(struct netns_set *set)
@@ -96,29 +107,52 @@ static uint64_t current_cookie(void)
 	return cookie;
 }
 
+/* False: its process has ended or moved since, or its mount is gone. */
+static bool enter(const struct netns_path *found)
+{
+	_cleanup_fd_ int fd = open(found->path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) && st.st_ino == found->inode && !setns(fd, CLONE_NEWNET);
+}
+
+/* False: some could not be entered. They may be found again, by another path. */
+static bool visit_found(struct netns_set *set, void (*visit)(void *ctx, uint64_t cookie), void *ctx)
+{
+	bool is_whole = true;
+
+	for (uint32_t i = 0; i < set->len; i++) {
+		if (enter(&set->found[i])) {
+			visit(ctx, current_cookie());
+		} else {
+			map_del(&set->inodes, set->found[i].inode);
+			is_whole = false;
+		}
+		free(set->found[i].path);
+	}
+	set->len = 0;
+	return is_whole;
+}
+
 int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx)
 {
 	_cleanup_fd_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	struct netns_set set = { 0 };
-	int visited = 0;
+	bool is_whole = false;
+	int visited;
 
 	if (home < 0)
 		return -errno;
 	if (map_init(&set.inodes, 0))
 		return -ENOMEM;
 	add_path(&set, "/proc/self/ns/net");
-	add_processes(&set);
-	add_mounts(&set);
-	for (uint32_t i = 0; i < set.len; i++) {
-		_cleanup_fd_ int fd = open(set.paths[i], O_RDONLY | O_CLOEXEC);
-
-		if (fd >= 0 && !setns(fd, CLONE_NEWNET)) {
-			visit(ctx, current_cookie());
-			visited++;
-		}
-		free(set.paths[i]);
+	for (int round = 0; round < ROUNDS && !is_whole; round++) {
+		add_mounts(&set); /* first: they outlive processes */
+		add_processes(&set);
+		is_whole = visit_found(&set, visit, ctx);
 	}
-	free(set.paths);
+	visited = (int)set.inodes.len;
+	free(set.found);
 	map_free(&set.inodes);
 	return setns(home, CLONE_NEWNET) ? -errno : visited;
 }
