@@ -50,7 +50,8 @@ endif
 FUZZ_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Wno-unused-function -Itests/fuzz
 # Small tables are made fast, and are full soon.
-FUZZ_CFLAGS += -DCHUNK_CONNS=8 -DHALFOPEN_MAX=16 -DSTRANGERS_MAX=32 -DMAP_FIRST_SLOTS=16
+FUZZ_CFLAGS += -DCHUNK_CONNS=8 -DHALFOPEN_MAX=16 -DSTRANGERS_MAX=32 -DMAP_FIRST_SLOTS=16 \
+	-DCGROUPS_TOLD_MAX=4
 # jansson, which reads there what is written, has functions of these names too.
 FUZZ_CFLAGS += -Djson_string=connlife_json_string -Djson_null=connlife_json_null
 # Comparisons of input bytes lead libFuzzer to new paths in what reads texts and frames; the

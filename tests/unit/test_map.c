@@ -189,6 +189,24 @@ static void test_turnover(void **ctx)
 	map_free(&map);
 }
 
+static void test_clear(void **ctx)
+{
+	struct map map;
+
+	memset(model, 0xff, sizeof(model));
+	assert_int_equal(map_init(&map, 42), 0);
+	for (int round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < MODEL_KEYS; i++)
+			assert_int_equal(map_put(&map, key_pointers(i), i), 0);
+		map_clear(&map);
+		check_all(&map, key_pointers, MODEL_KEYS);
+	}
+	assert_int_equal(map_put(&map, key_pointers(1), 1), 0);
+	model[1] = 1;
+	check_all(&map, key_pointers, MODEL_KEYS);
+	map_free(&map);
+}
+
 static void test_edges(void **ctx)
 {
 	struct map map;
@@ -213,7 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_work), cmocka_unit_test(test_deletion_chains),
 		cmocka_unit_test(test_growth),	    cmocka_unit_test(test_turnover),
-		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_clear),	    cmocka_unit_test(test_edges),
 	};
 
 	return cmocka_run_group_tests_name("map", tests, NULL, NULL);

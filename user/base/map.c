@@ -47,6 +47,13 @@ void map_free(struct map *map)
 	map->slots = NULL;
 }
 
+void map_clear(struct map *map)
+{
+	for (uint64_t i = 0; i <= map->mask; i++)
+		map->slots[i].value = MAP_NONE;
+	map->len = 0;
+}
+
 /* The slot that holds key, or the empty one where it belongs. */
 static struct map_slot *probe(const struct map *map, uint64_t key)
 {

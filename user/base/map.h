@@ -30,6 +30,9 @@ struct map {
 int map_init(struct map *map, uint64_t seed);
 void map_free(struct map *map);
 
+/* Empties it and keeps its room. */
+void map_clear(struct map *map);
+
 /* MAP_NONE where the key is not there. */
 uint32_t map_get(const struct map *map, uint64_t key);
 

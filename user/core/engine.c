@@ -196,6 +196,19 @@ static void on_clock(struct engine *engine, const struct ev_clock *event)
 	engine->has_realtime = true;
 }
 
+static void forget_cgroups(struct engine *engine)
+{
+	for (uint32_t i = 0; i < engine->pool.used; i++) {
+		const struct conn *conn = conn_at(&engine->pool, i);
+
+		if (conn->phase != CONN_FREE)
+			cgroups_keep(&engine->cgroups, conn->tuple.cgroup_id);
+	}
+	for (size_t i = 0; i < engine->listeners.len; i++)
+		cgroups_keep(&engine->cgroups, engine->listeners.all[i].event.tuple.cgroup_id);
+	cgroups_forget(&engine->cgroups);
+}
+
 static void dispatch(struct engine *engine, const void *event)
 {
 	const struct ev_hdr *hdr = event;
@@ -269,6 +282,8 @@ static void dispatch(struct engine *engine, const void *event)
 		on_clock(engine, event);
 		break;
 	case EV_CGROUP:
+		if (cgroups_is_time_to_forget(&engine->cgroups))
+			forget_cgroups(engine);
 		cgroups_note(&engine->cgroups, event);
 		break;
 	case EV_LOST:

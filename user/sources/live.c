@@ -18,7 +18,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "core/cgroups.h"
 #include "sources/ahead.h"
 #include "sources/duties.h"
 #include "sources/kernel.h"
@@ -60,7 +60,7 @@ struct live {
 	struct scanner scanner;
 	struct variants variants;
 	struct duties duties;
-	struct map cgroups_told;
+	struct cgroups_told cgroups_told;
 	uint64_t last_cgroup;
 	uint64_t lost_told[LOST_MAX];
 	uint64_t next_repair_ns, next_audit_ns, next_round_ns;
@@ -125,7 +125,7 @@ static void tell_cgroup(struct live *live, uint64_t id)
 	if (id == live->last_cgroup || !id)
 		return;
 	live->last_cgroup = id;
-	if (map_get(&live->cgroups_told, id) != MAP_NONE || map_put(&live->cgroups_told, id, 1))
+	if (!cgroups_must_tell(&live->cgroups_told, id))
 		return;
 	event = (struct ev_cgroup){ .hdr = own_hdr(EV_CGROUP, sizeof(event)), .id = id };
 	if (keeper_ask(KEEPER_CGROUP, &call))
@@ -435,7 +435,7 @@ struct live *live_open(const struct live_options *options)
 	if (!options->verbose)
 		libbpf_set_print(quiet);
 	live = calloc(1, sizeof(*live));
-	if (!live || map_init(&live->cgroups_told, 0))
+	if (!live || cgroups_told_init(&live->cgroups_told))
 		goto no_memory;
 	if (kernel_btf_find(&live->btf, options->btf_path)) {
 		live_close(live);
@@ -502,6 +502,6 @@ void live_close(struct live *live)
 	connlife_bpf__destroy(live->skel);
 	kernel_btf_free(&live->btf);
 	scanner_free(&live->scanner);
-	map_free(&live->cgroups_told);
+	cgroups_told_free(&live->cgroups_told);
 	free(live);
 }
