@@ -513,6 +513,31 @@ static void test_whole(void **ctx)
 	bench_end(&b);
 }
 
+/* What the minisock met is over: while it waits for the other end, a FIN is nothing to it. */
+static void test_fin_after_whole(void **ctx)
+{
+	struct end client = make_end(&b, CLIENT, true), server = make_server(SERVER);
+
+	start_story(&b, true, true);
+	open_pair(&client, &server);
+	end_shuts_first(&client);
+	end_takes_fin(&server, 1);
+	end_steps(&server, ST_CLOSE_WAIT);
+	end_leaves(&client, ST_FIN_WAIT2, EVF_DEAD);
+	end_timer_told(&client, MINISOCK_CANCEL, ST_FIN_WAIT2);
+	end_timer_told(&client, MINISOCK_EXPIRE, ST_FIN_WAIT2);
+	assert_int_equal(b.conns_len, 0);
+	end_steps(&server, ST_LAST_ACK);
+	end_meets(&client, TCP_FIN | TCP_ACK, 1, 2);
+	end_closes(&server, ECONNRESET, EVF_DEAD);
+	bench_tick(&b, AWAIT + 1);
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(record_of(CLIENT)->remains_end, REMAINS_END_EXPIRED);
+	assert_string_equal(states_text(record_of(CLIENT)),
+			    "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2");
+	bench_end(&b);
+}
+
 /* ---- many at once ---- */
 
 #define PAIRS 500
@@ -621,6 +646,7 @@ int main(void)
 		TEST(test_unwanted_other_end),
 		TEST(test_loopback),
 		TEST(test_whole),
+		TEST(test_fin_after_whole),
 		TEST(test_many),
 		TEST(test_freed_in_the_middle),
 	};

@@ -487,6 +487,85 @@ static void test_minisock_meets_fin(void **ctx)
 	}
 }
 
+/* Of the wire's FINs the minisock takes one at rcv_nxt, whatever old data comes along with it. */
+static const struct fin {
+	const char *name;
+	uint8_t tcp_flags;
+	uint32_t seq, payload;
+	bool is_taken;
+} fins[] = {
+	{ "alone", TCP_FIN | TCP_ACK, 7, 0, true },
+	{ "with data that was there", TCP_FIN | TCP_PSH | TCP_ACK, 3, 4, true },
+	{ "with new data", TCP_FIN | TCP_PSH | TCP_ACK, 7, 4, false },
+	{ "with both", TCP_FIN | TCP_ACK, 3, 8, false },
+	{ "behind data that was reset", TCP_FIN | TCP_ACK, 11, 0, false },
+	{ "of before", TCP_FIN | TCP_ACK, 6, 0, false },
+	{ "forged", TCP_FIN | TCP_ACK, 70000, 0, false },
+	{ "without ACK", TCP_FIN, 7, 0, false },
+	{ "with RST", TCP_FIN | TCP_RST | TCP_ACK, 7, 0, false },
+	{ "with SYN", TCP_FIN | TCP_SYN | TCP_ACK, 7, 0, false },
+};
+
+static void leave_for_fin(struct end *end, bool whole)
+{
+	start_story(&b, true, whole);
+	end_opens(end);
+	end_receives(end, 6, 1);
+	end_shuts_first(end);
+	end_leaves(end, ST_FIN_WAIT2, EVF_DEAD);
+	b.now += 500 * MS;
+}
+
+static void check_fin(const struct fin *fin, bool whole)
+{
+	struct end end = make_end(&b, SOCK, true);
+	const struct report_conn *conn;
+	struct ev_segment segment;
+
+	leave_for_fin(&end, whole);
+	b.label = fin->name;
+	segment = make_segment(&end.tuple, fin->tcp_flags, end.isn_remote + fin->seq,
+			       end.isn_local + 2, 0);
+	segment.payload = fin->payload;
+	give(&b, segment);
+	WANT(&b, b.conns_len, fin->is_taken && !whole);
+	bench_tick(&b, 3 * SEC);
+	conn = told(&b);
+	want_text(&b, "states", states_text(conn),
+		  fin->is_taken ? "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 TIME_WAIT"
+				: "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2");
+	WANT(&b, conn->teardown, fin->is_taken ? TEARDOWN_FOUR_WAY : TEARDOWN_UNKNOWN);
+	want_text(&b, "conn_state", conn->conn_state, fin->is_taken ? "SF" : "S2");
+	want_text(&b, "history", conn->history, fin->is_taken ? "ShAdFf" : "ShAdF");
+	bench_end(&b);
+}
+
+static void test_minisock_takes_fin(void **ctx)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fins); i++) {
+		check_fin(&fins[i], false);
+		check_fin(&fins[i], true);
+	}
+	assert_int_equal(b.complaints, 0);
+}
+
+/* An RST took the minisock away: the FIN that comes then meets nothing. */
+static void test_fin_after_minisock(void **ctx)
+{
+	struct end end = make_end(&b, SOCK, true);
+	const struct report_conn *conn;
+
+	leave_for_fin(&end, true);
+	end_timer_told(&end, MINISOCK_CANCEL, ST_FIN_WAIT2);
+	end_meets(&end, TCP_FIN | TCP_ACK, 7, 2);
+	bench_tick(&b, 4 * SEC);
+	conn = told(&b);
+	assert_int_equal(conn->remains_end, REMAINS_END_RESET);
+	assert_string_equal(states_text(conn), "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2");
+	assert_string_equal(conn->conn_state, "S2");
+	bench_end(&b);
+}
+
 /* The timer of the minisock tells of the FIN, which nobody has seen. */
 static void test_minisock_restarted(void **ctx)
 {
@@ -743,6 +822,8 @@ int main(void)
 		TEST(test_half_close_passive_ack),
 		TEST(test_simultaneous_close),
 		TEST(test_minisock_meets_fin),
+		TEST(test_minisock_takes_fin),
+		TEST(test_fin_after_minisock),
 		TEST(test_minisock_restarted),
 		TEST(test_minisock_after_half_close),
 		TEST(test_minisock_meets_nothing),

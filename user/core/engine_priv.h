@@ -103,8 +103,8 @@ void remains_timer(struct engine *engine, const struct ev_minisock_timer *event)
 void remains_reset(struct engine *engine, struct conn *conn);
 /* A restart that was doubtful was its own: false if there was none. It may move to CONN_REMAINING. */
 bool remains_settle(struct engine *engine, struct conn *conn);
-/* The peer's FIN was seen for a minisock in FIN_WAIT2. */
-void remains_fin(struct engine *engine, struct conn *conn, uint64_t ts_ns);
+/* A FIN was seen, neither SYN nor RST: a minisock in FIN_WAIT2 takes it if nothing else is new. */
+void remains_fin(struct engine *engine, struct conn *conn, const struct ev_segment *event);
 void remains_client_opened(struct engine *engine, const struct conn *conn);
 void remains_reborn(struct engine *engine, const struct ev_tuple *tuple, uint64_t syn_ns);
 /* When the next one is due; UINT64_MAX: none. And lets go of it. */

@@ -11,6 +11,7 @@
 
 #define TCP_FLAG_FIN 0x01 /* RFC 9293 3.1 */
 #define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_RST 0x04
 #define TCP_FLAG_ACK 0x10
 
 bool life_is_same_socket(const struct conn *conn, const struct ev_hdr *hdr)
@@ -373,14 +374,16 @@ void life_on_flags(struct engine *engine, const struct ev_flags *event)
 void life_on_segment(struct engine *engine, const struct ev_segment *event)
 {
 	struct conn *conn = ends_find(engine, &event->tuple);
-	bool opens = (event->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+	uint8_t flags =
+		event->tcp_flags & (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK);
+	bool opens = (flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 
 	engine->counts.segments++;
 	/* a SYN for ends whose socket is gone is another connection's */
 	if (conn && conn->story && !(opens && conn->phase != CONN_LIVE)) {
 		story_segment(conn->story, event);
-		if (event->tcp_flags & TCP_FLAG_FIN && conn->minisock_state == ST_FIN_WAIT2)
-			remains_fin(engine, conn, event->hdr.ts_ns);
+		if (flags == (TCP_FLAG_FIN | TCP_FLAG_ACK))
+			remains_fin(engine, conn, event);
 	} else if (engine->strangers) {
 		strangers_segment(engine, event);
 	}

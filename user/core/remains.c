@@ -46,11 +46,20 @@ static void enter_time_wait(struct engine *engine, struct conn *conn, uint64_t a
 	steps_tell(engine, conn);
 }
 
-void remains_fin(struct engine *engine, struct conn *conn, uint64_t ts_ns)
+static bool is_in_fin_wait2(const struct conn *conn)
 {
-	if (conn_state(conn) != ST_FIN_WAIT2 || conn->phase == CONN_LIVE)
+	return (conn->phase == CONN_REMAINING || conn->phase == CONN_AWAITING) &&
+	       conn->minisock_state == ST_FIN_WAIT2 && conn_state(conn) == ST_FIN_WAIT2 &&
+	       conn->remains_end == REMAINS_END_UNKNOWN;
+}
+
+void remains_fin(struct engine *engine, struct conn *conn, const struct ev_segment *event)
+{
+	/* with new data it is answered by an RST, and from elsewhere it changes nothing */
+	if (!is_in_fin_wait2(conn) || !conn->has_stats ||
+	    event->seq + event->payload != conn->stats.rcv_nxt)
 		return;
-	enter_time_wait(engine, conn, ts_ns);
+	enter_time_wait(engine, conn, event->hdr.ts_ns);
 	if (conn->phase == CONN_AWAITING && !ends_peer(engine, conn))
 		engine_report(engine, conn); /* it was this FIN that it waited for */
 }
