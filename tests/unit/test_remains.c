@@ -470,6 +470,56 @@ static void test_place_is_reused(void **ctx)
 	place_is_reused(0); /* as on 5.10 */
 }
 
+/* One that was found has no cookie: a timer with one may be the next minisock's in that place. */
+static void test_place_of_found_is_reused(void **ctx)
+{
+	static struct bench b;
+	struct ev_close close = make_close(10, ST_FIN_WAIT2, 0, EVF_DEAD | EVF_DONE);
+	struct ev_found found = make_found_minisock(MINISOCK, ST_TIME_WAIT);
+	struct ev_minisock_timer timer = make_timer(MINISOCK, CANCEL, ST_TIME_WAIT, 0);
+
+	bench_start(&b, true);
+	found.hdr.cookie = timer.hdr.cookie = 0;
+	give(&b, found);
+	lead_to(&b, 10, ROLE_SERVER, ST_FIN_WAIT2);
+	give(&b, timer);
+	timer = make_timer(MINISOCK, RESTART, ST_TIME_WAIT, 0);
+	timer.hdr.cookie = close.hdr.cookie;
+	give(&b, timer);
+	close.minisock = MINISOCK;
+	close.minisock_state = ST_TIME_WAIT;
+	give(&b, close);
+	bench_tick(&b, LONG_AGO);
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].opened, OPENED_PREEXISTING);
+	assert_int_equal(b.conns[0].remains_end, REMAINS_END_RESET);
+	assert_int_equal(b.conns[0].incomplete, INCOMPLETE_PREEXISTING);
+	bench_end(&b);
+}
+
+/* Its own restart is one when nobody else has turned up in its place. */
+static void test_found_minisock_restarts(void **ctx)
+{
+	static const uint8_t order[] = { CANCEL, RESTART, CANCEL, EXPIRE };
+	static struct bench b;
+	struct ev_found found = make_found_minisock(MINISOCK, ST_FIN_WAIT2);
+
+	bench_start(&b, true);
+	found.hdr.cookie = 0;
+	give(&b, found);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		struct ev_minisock_timer timer = make_timer(MINISOCK, order[i], ST_TIME_WAIT, 0);
+
+		timer.hdr.cookie = 0;
+		give(&b, timer);
+		bench_tick(&b, order[i] == RESTART ? LONG_AGO : 0);
+	}
+	assert_int_equal(b.conns_len, 1);
+	assert_int_equal(b.conns[0].remains_end, REMAINS_END_EXPIRED);
+	assert_string_equal(states_text(&b.conns[0]), "FIN_WAIT2 TIME_WAIT");
+	bench_end(&b);
+}
+
 /* The end of the former minisock in that place was lost. */
 static void test_place_is_reused_unseen(void **ctx)
 {
@@ -617,6 +667,8 @@ int main(void)
 		cmocka_unit_test(test_impossible_time),
 		cmocka_unit_test(test_reset_sent_by_minisock),
 		cmocka_unit_test(test_place_is_reused),
+		cmocka_unit_test(test_place_of_found_is_reused),
+		cmocka_unit_test(test_found_minisock_restarts),
 		cmocka_unit_test(test_place_is_reused_unseen),
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_prompt),

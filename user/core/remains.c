@@ -251,15 +251,17 @@ static void restart(struct engine *engine, struct conn *conn, bool in_time_wait,
 }
 
 /*
- * Without cookies (5.10) it may be the first timer of the next minisock in that place, whose
- * EV_CLOSE comes then: nothing is told of it before something else is heard of this place.
+ * Without cookies (5.10, and mostly of one that was found) it may be the first timer of the next
+ * minisock in that place, whose EV_CLOSE comes then: nothing is told of it before something else
+ * is heard of this place.
  */
 static void restarted(struct engine *engine, struct conn *conn,
 		      const struct ev_minisock_timer *event)
 {
 	bool in_time_wait = event->substate == ST_TIME_WAIT;
+	bool is_its_own = event->hdr.cookie && event->hdr.cookie == conn->cookie;
 
-	if (event->hdr.cookie || conn->phase != CONN_CANCELLED) {
+	if (is_its_own || conn->phase != CONN_CANCELLED) {
 		restart(engine, conn, in_time_wait, event->hdr.ts_ns);
 		return;
 	}
