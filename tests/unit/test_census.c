@@ -256,6 +256,57 @@ static void test_minisocks_are_no_records(void **ctx)
 	bench_end(&b);
 }
 
+static void timer_told_without_cookie(uint64_t sock, uint8_t what, uint8_t substate)
+{
+	struct ev_minisock_timer timer = make_timer(sock, what, substate, 0);
+
+	timer.hdr.cookie = 0;
+	give(&b, timer);
+}
+
+/* So many that came and went that the table is mostly empty. */
+static void peak(void)
+{
+	for (uint64_t sock = 10; sock < 18; sock++)
+		client_opens(&b, sock);
+	for (uint64_t sock = 10; sock < 18; sock++) {
+		struct ev_close close = make_close(sock, ST_SYN_SENT, ETIMEDOUT, EVF_DEAD);
+
+		give(&b, close);
+	}
+}
+
+/* Whether the timer that started again was its own is not sure yet, but something is there. */
+static void test_doubtful_restart(void **ctx)
+{
+	for (int after_peak = 0; after_peak < 2; after_peak++) {
+		struct ev_close close = make_close(SOCK, ST_FIN_WAIT2, 0, EVF_DEAD);
+		const struct report_now *now;
+		int64_t restart_ns;
+
+		begin(true, NULL);
+		if (after_peak)
+			peak();
+		lead_to(&b, SOCK, ROLE_CLIENT, ST_FIN_WAIT2);
+		close.minisock = SOCK + 1000;
+		close.minisock_state = ST_FIN_WAIT2;
+		give(&b, close);
+		timer_told_without_cookie(SOCK + 1000, MINISOCK_CANCEL, ST_FIN_WAIT2);
+		look();
+		assert_int_equal(seen_len, 0);
+		timer_told_without_cookie(SOCK + 1000, MINISOCK_RESTART, ST_TIME_WAIT);
+		restart_ns = (int64_t)b.now;
+		for (int settled = 0; settled < 2; settled++) {
+			now = only();
+			assert_true(now->is_minisock);
+			assert_int_equal(now->state, ST_TIME_WAIT);
+			assert_int_equal(now->since_ns, restart_ns);
+			bench_tick(&b, 4 * SEC);
+		}
+		bench_end(&b);
+	}
+}
+
 static void test_listeners(void **ctx)
 {
 	struct ev_listener listener = { .hdr = make_hdr(EV_LISTENER, sizeof(listener), 5),
@@ -316,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_holders),
 		cmocka_unit_test(test_minisocks),
 		cmocka_unit_test(test_minisocks_are_no_records),
+		cmocka_unit_test(test_doubtful_restart),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_filter),
 	};

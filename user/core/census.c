@@ -104,13 +104,34 @@ static void visit_one(const struct engine *engine, const struct conn *conn, cens
 		visit(ctx, &now);
 }
 
+/* One whose restart is doubtful is shown as if that was its own: some minisock is in its place. */
+static void visit_doubtful(const struct engine *engine, const struct conn *conn, census_conn visit,
+			   void *ctx)
+{
+	struct conn shown = *conn;
+
+	shown.phase = CONN_REMAINING;
+	if (conn->restart_in_time_wait && conn_state(conn) != ST_TIME_WAIT)
+		conn_enter(&shown, ST_TIME_WAIT, conn->restart_ns);
+	visit_one(engine, &shown, visit, ctx);
+}
+
+static void visit_there(const struct engine *engine, const struct conn *conn, census_conn visit,
+			void *ctx)
+{
+	if (conn->phase == CONN_LIVE || conn->phase == CONN_REMAINING)
+		visit_one(engine, conn, visit, ctx);
+	else if (conn->phase == CONN_CANCELLED && conn->restart_ns)
+		visit_doubtful(engine, conn, visit, ctx);
+}
+
 static void visit_list(const struct engine *engine, enum conn_phase phase, census_conn visit,
 		       void *ctx)
 {
 	const struct conn *conn = conn_oldest(&engine->pool, phase);
 
 	while (conn) {
-		visit_one(engine, conn, visit, ctx);
+		visit_there(engine, conn, visit, ctx);
 		conn = conn->next == CONN_NONE ? NULL : conn_at(&engine->pool, conn->next);
 	}
 }
@@ -119,10 +140,7 @@ static void visit_list(const struct engine *engine, enum conn_phase phase, censu
 static void visit_table(const struct engine *engine, census_conn visit, void *ctx)
 {
 	for (uint32_t i = 0; i < engine->pool.used; i++) {
-		const struct conn *conn = conn_at(&engine->pool, i);
-
-		if (conn->phase == CONN_LIVE || conn->phase == CONN_REMAINING)
-			visit_one(engine, conn, visit, ctx);
+		visit_there(engine, conn_at(&engine->pool, i), visit, ctx);
 	}
 }
 
@@ -131,12 +149,14 @@ void census_conns(const struct engine *engine, census_conn visit, void *ctx)
 	const struct conn_list *phases = engine->pool.phases;
 
 	/* a table that is mostly empty, after a peak, has its lists */
-	if (phases[CONN_LIVE].len + phases[CONN_REMAINING].len > engine->pool.used / 4) {
+	if (phases[CONN_LIVE].len + phases[CONN_REMAINING].len + phases[CONN_CANCELLED].len >
+	    engine->pool.used / 4) {
 		visit_table(engine, visit, ctx);
 		return;
 	}
 	visit_list(engine, CONN_LIVE, visit, ctx);
 	visit_list(engine, CONN_REMAINING, visit, ctx);
+	visit_list(engine, CONN_CANCELLED, visit, ctx);
 }
 
 void census_listeners(const struct engine *engine, census_listener visit, void *ctx)
