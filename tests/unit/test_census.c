@@ -307,6 +307,39 @@ static void test_doubtful_restart(void **ctx)
 	}
 }
 
+static void count_interim(void *ctx, const struct report_conn *conn)
+{
+	assert_true(conn->interim);
+	++*(size_t *)ctx;
+}
+
+static size_t interims(void)
+{
+	size_t count = 0;
+
+	census_interim(b.engine, 0, count_interim, &count);
+	return count;
+}
+
+/* One that sent an RST is about to be told whole, unless that answered a stray segment. */
+static void test_interim_after_reset(void **ctx)
+{
+	begin(false, NULL);
+	client_opens(&b, SOCK);
+	reset_told(&b, EV_RESET_SENT, SOCK, ST_SYN_SENT, true, 3);
+	assert_int_equal(interims(), 1);
+	steps_to(&b, SOCK, ST_SYN_SENT, ST_ESTABLISHED);
+	assert_int_equal(interims(), 1);
+	reset_told(&b, EV_RESET_SENT, SOCK, ST_ESTABLISHED, true, 3);
+	assert_int_equal(interims(), 0);
+	bench_end(&b);
+	begin(false, NULL);
+	child_opens(&b, SOCK, ST_SYN_RECV);
+	reset_told(&b, EV_RESET_SENT, SOCK, ST_SYN_RECV, true, 3);
+	assert_int_equal(interims(), 1);
+	bench_end(&b);
+}
+
 static void test_listeners(void **ctx)
 {
 	struct ev_listener listener = { .hdr = make_hdr(EV_LISTENER, sizeof(listener), 5),
@@ -368,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_minisocks),
 		cmocka_unit_test(test_minisocks_are_no_records),
 		cmocka_unit_test(test_doubtful_restart),
+		cmocka_unit_test(test_interim_after_reset),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_filter),
 	};

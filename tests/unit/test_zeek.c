@@ -322,6 +322,28 @@ static void test_reset_before_the_end(void **ctx)
 	assert_int_equal(b.complaints, 0);
 }
 
+/* RFC 9293 3.5.1: the peer is half-open, an RST makes it forget, and the next SYN succeeds. */
+static void test_reset_before_the_beginning(void **ctx)
+{
+	for (int is_lost = 0; is_lost < 2; is_lost++) {
+		struct end end = make_end(&b, SOCK, true);
+
+		start_story(&b, false, false);
+		b.label = is_lost ? "a step was lost" : "all was seen";
+		end_connects(&end, false);
+		reset_told(&b, EV_RESET_SENT, SOCK, ST_SYN_SENT, true, -1);
+		end_takes_syn(&end, true);
+		if (!is_lost)
+			end_tells_step(&end, ST_ESTABLISHED);
+		end.state = ST_ESTABLISHED;
+		end_closes(&end, ETIMEDOUT, EVF_HAS_FILE);
+		want_zeek(told(&b), "S1", is_lost ? "" : "ShA");
+		WANT(&b, b.conns[0].reset_reason, -1);
+		bench_end(&b);
+	}
+	assert_int_equal(b.complaints, 0);
+}
+
 /* What was not seen from its beginning, or not whole, has no history. */
 static void test_unknown(void **ctx)
 {
@@ -369,8 +391,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		TEST(test_lives),      TEST(test_whole_lives),
-		TEST(test_half_close), TEST(test_reset_before_the_end),
+		TEST(test_lives),
+		TEST(test_whole_lives),
+		TEST(test_half_close),
+		TEST(test_reset_before_the_end),
+		TEST(test_reset_before_the_beginning),
 		TEST(test_unknown),
 	};
 

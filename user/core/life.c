@@ -279,6 +279,12 @@ void life_on_destroy(struct engine *engine, const struct ev_hdr *hdr)
 		engine_give_up(engine, conn);
 }
 
+/* RFC 9293 3.5.2: before it is synchronized, an RST that answers a stray segment is all there is. */
+static bool is_stray_reply(const struct ev_reset *event)
+{
+	return event->is_reply && (event->state == ST_SYN_SENT || event->state == ST_SYN_RECV);
+}
+
 void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
 {
 	struct conn *conn = engine_find(engine, event->hdr.sock);
@@ -286,11 +292,13 @@ void life_on_reset_sent(struct engine *engine, const struct ev_reset *event)
 	if (!conn || !life_is_same_socket(conn, &event->hdr))
 		return;
 	conn->seen_ns = event->hdr.ts_ns;
+	if (conn->story)
+		story_reset_sent(conn->story, event->is_reply, event->hdr.ts_ns);
+	if (is_stray_reply(event))
+		return;
 	conn->reset_sent_ns = event->hdr.ts_ns;
 	conn->reset_reason = (int16_t)event->reason;
 	conn->reset_was_reply = event->is_reply;
-	if (conn->story)
-		story_reset_sent(conn->story, event->is_reply, event->hdr.ts_ns);
 	if (conn->phase == CONN_HELD)
 		engine_report(engine, conn);
 	else if (conn->phase == CONN_CANCELLED)
