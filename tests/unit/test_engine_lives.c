@@ -377,6 +377,37 @@ static void test_syn_retransmitted(void **ctx)
 	}
 }
 
+/* How often a SYN went, its step to ESTABLISHED tells: where that was lost nobody knows. */
+static void test_syn_retransmitted_unseen(void **ctx)
+{
+	enum { END, STEP, SNAPSHOT };
+	static struct bench b;
+
+	for (int next = END; next <= SNAPSHOT; next++) {
+		struct ev_found found = make_found(SOCK, ST_ESTABLISHED);
+		struct ev_close close =
+			make_close(SOCK, next == STEP ? ST_CLOSE_WAIT : ST_ESTABLISHED, ETIMEDOUT,
+				   EVF_HAS_FILE);
+
+		bench_start(&b, false);
+		client_opens(&b, SOCK);
+		for (int i = 0; i < 3; i++)
+			retransmitted(&b, SOCK, ST_SYN_SENT, 0x02);
+		if (next == STEP)
+			steps_to(&b, SOCK, ST_ESTABLISHED, ST_CLOSE_WAIT);
+		if (next == SNAPSHOT)
+			give(&b, found);
+		close.stats = stats_at(ROLE_CLIENT, close.sock.old_state, false);
+		close.stats.retrans = 8;
+		give(&b, close);
+		assert_int_equal(one(&b)->syn_retrans, UNKNOWN_COUNT);
+		assert_int_equal(b.conns[0].synack_retrans, 0);
+		assert_int_equal(b.conns[0].retrans, 8);
+		assert_int_equal(b.conns[0].incomplete, INCOMPLETE_LOST_EVENTS);
+		bench_end(&b);
+	}
+}
+
 /* connect_eaddrnotavail: no port, no segment, and none is made up. */
 static void test_no_port_left(void **ctx)
 {
@@ -436,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_self_connect),
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_syn_retransmitted),
+		cmocka_unit_test(test_syn_retransmitted_unseen),
 		cmocka_unit_test(test_no_port_left),
 		cmocka_unit_test(test_fin_retransmitted),
 	};

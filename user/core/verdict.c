@@ -329,9 +329,19 @@ static void fill_bytes(const struct conn *conn, struct report_conn *report)
 	report->rx_bytes = rx > 0 ? rx : 0;
 }
 
+/* A client's come with its step to ESTABLISHED; before that they are all that it sent again. */
+static int64_t opening_retransmissions(const struct conn *conn)
+{
+	if (!conn->established)
+		return conn->stats.retrans;
+	if (conn->role == ROLE_CLIENT && !conn_entered(conn, ST_ESTABLISHED))
+		return UNKNOWN_COUNT;
+	return conn->open_retrans;
+}
+
 static void fill_retransmissions(const struct conn *conn, struct report_conn *report)
 {
-	uint32_t open_retrans = conn->established ? conn->open_retrans : conn->stats.retrans;
+	int64_t open_retrans = opening_retransmissions(conn);
 
 	report->retrans = conn->stats.retrans;
 	report->fin_retrans = conn->role_by_fin ? UNKNOWN_COUNT : conn->fin_retrans;
