@@ -382,6 +382,39 @@ static void test_unseen(void **ctx)
 	bench_end(&b);
 }
 
+/* Older than the tracer says why its beginning is not known, not what went by since. */
+static void test_unseen_preexisting(void **ctx)
+{
+	static struct bench b;
+	const struct ev_found first[] = { make_found(1, ST_ESTABLISHED),
+					  make_found(2, ST_ESTABLISHED),
+					  make_found(3, ST_ESTABLISHED),
+					  make_found_minisock(4, ST_TIME_WAIT) };
+	const struct ev_found later[] = { first[0], make_found(3, ST_CLOSE_WAIT) };
+	struct engine_counts counts;
+
+	bench_start(&b, true);
+	scan_told(&b, EV_SCAN_BEGIN, false, false);
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+		give_found(&b, first[i]);
+	scan_told(&b, EV_SCAN_END, false, true);
+	timer_told(&b, 40, MINISOCK_EXPIRE, ST_TIME_WAIT, 0); /* so their ends are told here */
+	bench_tick(&b, SEC);
+	for (int i = 0; i < 2; i++) {
+		look_again(&b, later, ARRAY_SIZE(later));
+		engine_counts(b.engine, &counts);
+		assert_int_equal(counts.lost[LOST_UNSEEN], 3);
+		assert_int_equal(b.conns_len, 2);
+	}
+	end_by_timeout(&b, 1, ST_ESTABLISHED);
+	end_by_timeout(&b, 3, ST_CLOSE_WAIT);
+	assert_int_equal(b.conns_len, 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(b.conns[i].incomplete,
+				 INCOMPLETE_PREEXISTING | (i == 2 ? 0 : INCOMPLETE_LOST_EVENTS));
+	bench_end(&b);
+}
+
 /* What is under way while we look is not lost. */
 static void test_seen_in_passing(void **ctx)
 {
@@ -500,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_repair_of_minisocks),
 		cmocka_unit_test(test_unseen),
+		cmocka_unit_test(test_unseen_preexisting),
 		cmocka_unit_test(test_seen_in_passing),
 		cmocka_unit_test(test_loss_before_the_opening),
 		cmocka_unit_test(test_losses_are_counted),

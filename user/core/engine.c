@@ -116,7 +116,9 @@ void engine_report(struct engine *engine, struct conn *conn)
 /* How it ended was lost, or it had to make room: told as far as it is known. */
 void engine_note_unseen(struct engine *engine, struct conn *conn)
 {
-	if (conn->loss_epoch == engine->loss_epoch && !conn->incomplete)
+	bool explained = conn->incomplete & (INCOMPLETE_LOST_EVENTS | INCOMPLETE_TABLE_FULL);
+
+	if (conn->loss_epoch == engine->loss_epoch && !explained)
 		engine->counts.lost[LOST_UNSEEN]++;
 	conn->incomplete |= INCOMPLETE_LOST_EVENTS;
 }
