@@ -360,7 +360,7 @@ static struct export *export_new(const struct options *options)
 
 bool export_runner(struct runner *runner, const struct options *options)
 {
-	struct sigaction action = { .sa_handler = on_hangup };
+	struct sigaction action = { .sa_handler = on_hangup, .sa_flags = SA_RESTART };
 	struct export *export = export_new(options);
 
 	if (!export) {

@@ -49,11 +49,13 @@ static void on_signal(int signal)
 
 static void catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction stop = { .sa_handler = on_signal };
+	/* a pipe that is read or written goes on after it */
+	struct sigaction status = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGUSR1, &status, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -79,6 +81,23 @@ static void take_event(void *ctx, const void *event, size_t size)
 	if (loop->recorder)
 		recorder_put(loop->recorder, event, size);
 	engine_event(loop->engine, event, size);
+}
+
+static void tell_counts(const struct loop *loop)
+{
+	struct engine_counts counts;
+
+	engine_counts(loop->engine, &counts);
+	summary_print(&counts, loop->options);
+}
+
+static void take_recorded(void *ctx, const void *event, size_t size)
+{
+	take_event(ctx, event, size);
+	if (status_wanted) {
+		status_wanted = 0;
+		tell_counts(ctx);
+	}
 }
 
 static void expect_event(void *ctx, const void *event, size_t size)
@@ -212,10 +231,10 @@ int loop_recording(const struct options *options)
 	/* only export opens files later */
 	if (!file || (options->command == COMMAND_EXPORT && !start_keeper(options))) {
 		close_loop(&loop);
-		return EXIT_FAILURE;
+		return !file && stop_wanted ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	drop_privileges(options);
-	err = recording_read_from(file, options->read_path, take_event, &loop, &stop_wanted);
+	err = recording_read_from(file, options->read_path, take_recorded, &loop, &stop_wanted);
 	fclose(file);
 	if (err ||
 	    (loop.started && loop.runner.tick(loop.runner.ctx, loop.last_ns) == RUNNER_FAILED))
@@ -266,7 +285,6 @@ static int run(struct loop *loop, struct live *live)
 {
 	uint64_t began = monotonic_ns();
 	uint64_t next_status = began + STATUS_EVERY_NS;
-	struct engine_counts counts;
 	enum runner_wish wish;
 
 	for (bool last = false;;) {
@@ -295,8 +313,7 @@ static int run(struct loop *loop, struct live *live)
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
 			status_wanted = 0;
 			next_status = now + STATUS_EVERY_NS;
-			engine_counts(loop->engine, &counts);
-			summary_print(&counts, loop->options);
+			tell_counts(loop);
 			live_tell_segments(live);
 		}
 	}

@@ -86,20 +86,23 @@ int recorder_close(struct recorder *recorder, uint64_t ts_ns)
 	return error;
 }
 
-static int read_error(const char *path)
+/* A wait that was interrupted because we are to stop ends the reading, and is no error. */
+static int read_error(const char *path, const volatile int *stop)
 {
 	int err = errno ? -errno : -EIO;
 
+	if (err == -EINTR && *stop)
+		return 0;
 	log_line("%s: %s", path, strerror(-err));
 	return err;
 }
 
-static int check_header(FILE *file, const char *path)
+static int check_header(FILE *file, const char *path, const volatile int *stop)
 {
 	struct recording_header header;
 
 	if (fread(&header, sizeof(header), 1, file) != 1 && ferror(file))
-		return read_error(path);
+		return read_error(path, stop);
 	if (feof(file) || memcmp(header.magic, magic, sizeof(magic))) {
 		log_line("%s: not a recording of connlife", path);
 		return -EBADMSG;
@@ -136,7 +139,7 @@ FILE *recording_open(const char *path)
 	FILE *file = fopen(path, "re");
 	int err = errno;
 
-	if (!file)
+	if (!file && err != EINTR)
 		log_line("%s: %s", path, strerror(err));
 	errno = err;
 	return file;
@@ -150,14 +153,14 @@ int recording_read_from(FILE *file, const char *path, event_taker take, void *ct
 	int err;
 
 	setvbuf(file, NULL, _IOFBF, 1 << 20);
-	err = check_header(file, path);
+	err = check_header(file, path, stop);
 	if (err)
 		return err;
 	while (!*stop) {
 		int size = read_event(file, buffer);
 
 		if (size <= 0 && ferror(file))
-			return read_error(path);
+			return read_error(path, stop);
 		if (size <= 0) {
 			log_line("%s: the recording is cut off; all before that was read", path);
 			return -ENODATA;
