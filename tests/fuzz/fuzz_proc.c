@@ -67,8 +67,10 @@ static void check_symbol(struct feed *feed)
 {
 	char *line = take_text(feed);
 
-	if (proctext_symbol(line, "tw_timer_handler"))
+	if (proctext_has_symbol(line, "tw_timer_handler"))
 		MUST(strstr(line, "tw_timer_handler"));
+	else
+		MUST(!proctext_symbol(line, "tw_timer_handler"));
 	free(line);
 }
 

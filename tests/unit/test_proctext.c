@@ -102,6 +102,14 @@ static void test_symbol(void **state)
 	assert_int_equal(
 		proctext_symbol("0000000000000000 t tw_timer_handler\n", "tw_timer_handler"), 0);
 	assert_int_equal(proctext_symbol("", "tw_timer_handler"), 0);
+	assert_true(
+		proctext_has_symbol("0000000000000000 t tw_timer_handler\n", "tw_timer_handler"));
+	assert_true(proctext_has_symbol("ffffffff81a2b3c0 t tw_timer_handler\t[tcp]\n",
+					"tw_timer_handler"));
+	assert_false(
+		proctext_has_symbol("0000000000000000 t tw_timer_handler2\n", "tw_timer_handler"));
+	assert_false(proctext_has_symbol("tw_timer_handler\n", "tw_timer_handler"));
+	assert_false(proctext_has_symbol("", "tw_timer_handler"));
 }
 
 static void test_netns_mount(void **state)

@@ -42,6 +42,18 @@ uint64_t kernel_symbol(const char *name)
 	return address;
 }
 
+bool kernel_has_symbol(const char *name)
+{
+	_cleanup_file_ FILE *file = fopen("/proc/kallsyms", "re");
+	_cleanup_free_ char *line = NULL;
+	bool found = false;
+	size_t size = 0;
+
+	while (!found && file && getline(&line, &size, file) > 0)
+		found = proctext_has_symbol(line, name);
+	return found;
+}
+
 uint64_t kernel_jiffy_ns(void)
 {
 	struct timespec tick;

@@ -108,15 +108,26 @@ void proctext_number(const char *text, int64_t *number)
 	take_number(&text, number);
 }
 
+static bool take_symbol(const char *line, const char *name, unsigned long long *address)
+{
+	char symbol[SYMBOL_MAX + 1];
+
+	return isxdigit((unsigned char)line[0]) &&
+	       sscanf(line, "%16llx %*c %127s", address, symbol) == 2 && !strcmp(symbol, name);
+}
+
 uint64_t proctext_symbol(const char *line, const char *name)
 {
 	unsigned long long address;
-	char symbol[SYMBOL_MAX + 1];
 
-	if (!isxdigit((unsigned char)line[0]) ||
-	    sscanf(line, "%16llx %*c %127s", &address, symbol) != 2 || strcmp(symbol, name))
-		return 0;
-	return address;
+	return take_symbol(line, name, &address) ? address : 0;
+}
+
+bool proctext_has_symbol(const char *line, const char *name)
+{
+	unsigned long long address;
+
+	return take_symbol(line, name, &address);
 }
 
 static bool is_octal(char c)

@@ -27,6 +27,9 @@ void proctext_number(const char *text, int64_t *number);
 /* The address in a line of kallsyms, if it is that of this symbol; else 0. */
 uint64_t proctext_symbol(const char *line, const char *name);
 
+/* Whether it is that of this symbol, its address told or hidden (zeros). */
+bool proctext_has_symbol(const char *line, const char *name);
+
 /* The mount point in a line of mountinfo, if a network namespace is mounted there. */
 bool proctext_netns_mount(const char *line, char *path, size_t size);
 

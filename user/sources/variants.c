@@ -78,7 +78,7 @@ int variants_find(struct variants *variants, const char *btf_path)
 		.netns_cookie = has_helper(btf, "BPF_FUNC_sys_bpf"),
 		.xdp_frags = has_helper(btf, "BPF_FUNC_xdp_get_buff_len"),
 		/* it came with what forbids a program to run inside itself (6.1, 05b24ff9b2cf) */
-		.skips_nested = kernel_symbol("bpf_prog_inc_misses_counter") != 0,
+		.skips_nested = kernel_has_symbol("bpf_prog_inc_misses_counter"),
 	};
 	find_reset_reasons(btf, variants->reset_reasons);
 	btf__free(btf);
