@@ -7,6 +7,7 @@
 #include "export.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "core/census.h"
 #include "core/metrics.h"
@@ -60,6 +62,7 @@ struct export
 	uint64_t interim_ns, next_interim_ns; /* interim_ns 0: none */
 	uint64_t asked_ns; /* when a look was asked for; 0: none is under way */
 	uint64_t next_look_ns;
+	int memory_fd; /* /proc/self/statm: it can't be opened once privileges are dropped */
 	int told_error; /* of the text file; 0: none since it went well */
 	bool is_ready;
 };
@@ -77,16 +80,15 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t resident_bytes(void)
+static uint64_t resident_bytes(int memory_fd)
 {
-	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long pages = 0;
+	char text[128];
+	ssize_t got = pread(memory_fd, text, sizeof(text) - 1, 0);
+	unsigned long pages;
 
-	if (!file)
+	text[got > 0 ? got : 0] = '\0';
+	if (sscanf(text, "%*u %lu", &pages) != 1)
 		return 0;
-	if (fscanf(file, "%*u %lu", &pages) != 1)
-		pages = 0;
-	fclose(file);
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
@@ -135,7 +137,7 @@ static bool write_file(struct export *export)
 
 	engine_counts(export->engine, &self->counts);
 	self->json_dropped = export->json.dropped;
-	self->resident_bytes = resident_bytes();
+	self->resident_bytes = resident_bytes(export->memory_fd);
 	self->write_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 	text_clear(&export->text);
 	prom_write(&export->text, export->metrics, self);
@@ -327,6 +329,7 @@ static void export_free(void *ctx)
 	textfile_close(&export->file);
 	text_free(&export->json.text);
 	text_free(&export->text);
+	cleanup_fd(&export->memory_fd);
 	free(export);
 }
 
@@ -347,6 +350,7 @@ static struct export *export_new(const struct options *options)
 	export->interval_ns = (options->interval_s ? options->interval_s : INTERVAL_S) * SEC;
 	export->interim_ns = options->json_path ? options->interim_s * SEC : 0;
 	export->self.version = CONNLIFE_VERSION;
+	export->memory_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	text_init(&export->text);
 	jsonfile_init(&export->json, options->json_path);
 	export->json.patient_until = options->read_path ? &stop_wanted : NULL;

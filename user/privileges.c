@@ -88,11 +88,9 @@ static int set_no_new_privs(const struct user *user)
 
 static int restrict_files(const struct user *user)
 {
-	/* what the C library and ncurses read: time zones, locales, terminals; and our own memory */
-	static const char *const readable[] = {
-		"/usr/share",	 "/usr/lib",   "/lib", "/etc/localtime",
-		"/etc/terminfo", "/proc/self", NULL
-	};
+	/* what the C library and ncurses read: time zones, locales, terminals */
+	static const char *const readable[] = { "/usr/share",	  "/usr/lib",	   "/lib",
+						"/etc/localtime", "/etc/terminfo", NULL };
 
 	return landlock_allow_reading(readable);
 }

@@ -19,7 +19,7 @@ import time
 import pytest
 
 import bpf
-from exported import FILE, Export, directory, ours  # noqa: F401: two are fixtures
+from exported import FILE, Export, directory, ours, series  # noqa: F401: two are fixtures
 from load import run_storm
 from losses import status as counts_now
 from losses import wait_repaired
@@ -302,6 +302,19 @@ def test_each_layer_alone(public, layers, refused):
 
 
 # ---- what comes later ----
+
+
+def test_memory_after_dropped_caches(trace, directory, ours):  # noqa: F811
+    """The kernel makes /proc/PID anew, and it is no longer what Landlock was told."""
+    export = Export(trace, directory, *ours)
+    memory = series("connlife_resident_memory_bytes")
+    before = export.fresh()[memory]
+    for _ in range(3):
+        with open("/proc/sys/vm/drop_caches", "w") as caches:
+            caches.write("2")
+    after = export.fresh()
+    assert before > 1e6 and after.get(memory, 0) > 1e6, (before, after.get(memory))
+    finished(export.tracer)
 
 
 def test_repair_after_a_loss(lab, trace):

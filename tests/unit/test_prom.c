@@ -13,6 +13,7 @@ static const struct prom_self self = {
 		    .live = 3,
 		    .remaining = 4,
 		    .lost = { [LOST_UNSEEN] = 5, [LOST_REQUESTS] = 6 } },
+	.resident_bytes = 2048000,
 	.start_ns = 1785500000000000000,
 	.write_ns = 1785500000123000000,
 	.version = "1.2\"3",
@@ -47,11 +48,16 @@ static void assert_line(const char *line)
 	fail_msg("no line: %s", line);
 }
 
-static void write_all(void)
+static void write_of(const struct prom_self *one)
 {
-	prom_write(&text, metrics, &self);
+	prom_write(&text, metrics, one);
 	text_char(&text, '\0');
 	assert_false(text.failed);
+}
+
+static void write_all(void)
+{
+	write_of(&self);
 }
 
 static void test_escapes(void **state)
@@ -83,10 +89,21 @@ static void test_self(void **state)
 	assert_line("connlife_events_lost_total{reason=\"unseen\"} 5");
 	assert_line("connlife_events_lost_total{reason=\"requests\"} 6");
 	assert_line("connlife_tracked_connections 7");
+	assert_line("connlife_resident_memory_bytes 2048000");
 	assert_line("connlife_build_info{version=\"1.2\\\"3\"} 1");
 	assert_line("connlife_start_time_seconds 1785500000");
 	assert_line("connlife_last_write_timestamp_seconds 1785500000.123");
 	assert_line("connlife_stuck_threshold_seconds{state=\"close_wait\"} 60");
+}
+
+static void test_unknown_memory(void **state)
+{
+	struct prom_self unknown = self;
+
+	unknown.resident_bytes = 0;
+	write_of(&unknown);
+	assert_null(strstr(text.data, "resident_memory"));
+	assert_line("connlife_tracked_connections 7");
 }
 
 static void test_histogram(void **state)
@@ -163,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_escapes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zeros, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_self, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_histogram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order_and_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_name, setup, teardown),

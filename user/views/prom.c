@@ -100,6 +100,12 @@ static void build_info(struct file *file, const struct family *family)
 	prom_u64(&file->prom, 1);
 }
 
+static void resident_memory(struct file *file, const struct family *family)
+{
+	prom_series(&file->prom, family->name, "", NULL);
+	prom_u64(&file->prom, file->self->resident_bytes);
+}
+
 static void running(struct file *file, const struct family *family)
 {
 	prom_series(&file->prom, family->name, "", NULL);
@@ -328,7 +334,7 @@ static const struct family families[] = {
 	{ "connlife_received_bytes_total", "counter",
 	  "Bytes that applications received, of connections that ended.", METRIC(received_bytes) },
 	{ "connlife_resets_total", "counter", "Connections that a reset ended.", resets, 0 },
-	{ "connlife_resident_memory_bytes", "gauge", "Memory of the exporter.", SELF(resident_bytes) },
+	{ "connlife_resident_memory_bytes", "gauge", "Memory of the exporter.", resident_memory, 0 },
 	{ "connlife_retransmitted_segments_total", "counter",
 	  "Segments with these flags that were sent again, of connections that ended.",
 	  retransmitted_segments, 0 },
@@ -365,8 +371,13 @@ static const struct family families[] = {
 };
 /* clang-format on */
 
-static bool is_asked_for(const struct metrics *metrics, const struct family *family)
+/* What was not asked for is left out, and what is not known. */
+static bool is_told(const struct file *file, const struct family *family)
 {
+	const struct metrics *metrics = file->metrics;
+
+	if (family->write == resident_memory)
+		return file->self->resident_bytes;
 	if (family->write == port_connections)
 		return metrics->by_ports;
 	if (family->write == comm_connections)
@@ -386,7 +397,7 @@ static void put_about(struct text *text, const char *what, const char *name, con
 static void put_all(struct file *file)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		if (!is_asked_for(file->metrics, &families[i]))
+		if (!is_told(file, &families[i]))
 			continue;
 		put_about(file->prom.text, "# HELP ", families[i].name, families[i].help);
 		put_about(file->prom.text, "# TYPE ", families[i].name, families[i].type);

@@ -18,7 +18,7 @@ struct prom_self {
 	uint64_t segments_received[6]; /* by bit of RFC 9293 3.1: FIN SYN RST PSH ACK URG */
 	uint64_t json_dropped;
 	uint64_t write_errors;
-	uint64_t resident_bytes;
+	uint64_t resident_bytes; /* 0: unknown, and left out */
 	int64_t start_ns; /* since 1970-01-01 UTC; and below */
 	int64_t write_ns;
 	const char *version;
