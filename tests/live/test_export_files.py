@@ -6,14 +6,18 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
+
+import pytest
 
 from exported import (  # noqa: F401: two are fixtures
     FILE, Export, directory, end_one, family, make_pair, ours, parse, records_of, series)
 from load import run_storm
+from losses import booked  # noqa: F401: a fixture
 from netlab import eventually, reset_close, run
 from stage import read_reset
-from tracer import finished
+from tracer import PROGRAM, finished
 
 
 @contextlib.contextmanager
@@ -159,6 +163,53 @@ def test_fifo(lab, ours, trace, directory, tmp_path):
     assert len(whole) >= 1500
     assert {one["role"] for one in whole} <= {"server", "client"}
     export.tracer.stop()
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+def test_fifo_at_the_end(lab, ours, trace, directory, fifo):
+    """What waits for TIME_WAIT is told at the stop, more than a pipe takes: to who reads, all."""
+    with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE) as reader:
+        export = Export(trace, directory, "--json", str(fifo), *ours)
+        run_storm(lab.s, 2000)
+        os.kill(export.tracer.pid, signal.SIGTERM)
+        lines = reader.stdout.read().splitlines()
+    assert export.tracer.wait() == 0, export.tracer.stderr()
+    assert len([json.loads(line) for line in lines]) == 4000
+
+
+def test_fifo_that_nobody_reads_at_the_end(lab, ours, trace, directory, fifo):
+    """A reader that sleeps is waited for a second, and what it missed is said."""
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        export = Export(trace, directory, "--json", str(fifo), *ours)
+        run_storm(lab.s, 2000)
+        assert export.tracer.stop(signal.SIGTERM) == 1
+        assert said(export.tracer, "records could not be written at the end") == 1
+    finally:
+        os.close(reader)
+
+
+def test_recording_to_a_slow_reader(lab, booked, directory, fifo):  # noqa: F811
+    """Of a recording nothing is missed meanwhile: who reads its records is waited for."""
+    tracer, recording = booked("many", "--netns", lab.c.name)
+    run_storm(lab.c, 6000)
+    finished(tracer)
+    with subprocess.Popen([PROGRAM, "export", "--read", recording, "--json", str(fifo),
+                           "--textfile", str(directory)], stderr=subprocess.PIPE) as process:
+        time.sleep(0.5)  # nobody reads it yet
+        lines = 0
+        with open(fifo, "rb") as reader:
+            while piece := reader.read(1 << 18):
+                lines += piece.count(b"\n")
+                time.sleep(0.01)
+        assert process.wait(30) == 0, process.stderr.read()
+    assert lines == len(tracer.records())
 
 
 def test_interim(lab, ours, trace, directory, tmp_path):

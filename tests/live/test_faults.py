@@ -68,7 +68,7 @@ def test_killed_at_work(lab, trace, directory, tmp_path):  # noqa: F811
     export = Export(trace, directory, "-i", DEVICE, "--packets", "xdp", *arguments)
     says(export.tracer, f"watching {DEVICE} (native XDP)")
     programs, links = programs_of(export.tracer.pid), links_of(export.tracer.pid)
-    storm = start_storm(lab.c, 200_000)
+    storm = start_storm(lab.c, 1_000_000)
     try:
         half, deadline = directory / (FILE + ".tmp"), time.monotonic() + 5
         while not half.exists() and time.monotonic() < deadline:

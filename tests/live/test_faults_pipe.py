@@ -127,7 +127,7 @@ def test_reader_sleeps_for_ever(lab, booked, pipe):
     run_storm(lab.c, STORM)
     wait_full(pipe)
     os.kill(tracer.pid, signal.SIGTERM)
-    assert tracer.wait(2) == 1
+    assert tracer.wait(5) == 1
 
 
 @contextlib.contextmanager

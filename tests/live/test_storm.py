@@ -33,9 +33,10 @@ def one_storm(directory):
 
 @pytest.fixture(scope="module")
 def storm(tmp_path_factory):
-    records, tracer = one_storm(str(tmp_path_factory.mktemp("storm")))
-    if tracer.unseen() and kernel_hides_hooks():
+    for _ in range(3):
         records, tracer = one_storm(str(tmp_path_factory.mktemp("storm")))
+        if not tracer.unseen() or not kernel_hides_hooks():
+            break
     return records, tracer
 
 

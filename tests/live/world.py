@@ -2,7 +2,8 @@
 """
 All chosen scenarios, played at once under three tracers: one with --json, one
 with --whole besides, and one that writes lines only and so sees fewer steps. It
-is played once for the whole session; TIME_WAIT takes its minute meanwhile.
+is played once for the whole session; TIME_WAIT takes its minute meanwhile. Only
+--whole is there that long: the others end with the scenarios, so that they tell of the same.
 
 On a host with traffic of its own that floods the tracers, give these a filter
 that lets the scenarios pass: CONNLIFE_LIVE_ARGS='-a 10.77.0.0/24 -a fd77::/64
@@ -27,7 +28,8 @@ from tracer import Tracer
 MODULES = (scen_close, scen_open, scen_owner, scen_reset, scen_timewait, scen_trouble)
 AT_ONCE = 12 if SLOW == 1 else 3
 RING_SIZE = "64M"  # others may be busy on this host too
-PLAY_S = 60 * SLOW  # for all of them
+PLAY_S = 60 * SLOW * (1 if SLOW == 1 else 2)  # for all of them
+PROMPT_S = 10 * SLOW  # until what does not wait for TIME_WAIT was told
 LAST_S = 67  # TIME_WAIT, what the timer wheel adds, and the wait for a rebirth after a reset
 
 
@@ -58,6 +60,8 @@ class World:
             for tracer in self._all_tracers():
                 tracer.wait_ready()
             self._play(names)
+            self._wait_told(False, PROMPT_S)
+            self._stop(self._tracers[False], self._plain)
         except BaseException:
             self.end()
             raise
@@ -86,25 +90,31 @@ class World:
         if self._finished:
             return
         self._finished = True
-        deadline = max(lab.end_ns for lab in self._labs.values()) + LAST_S * SECOND
-        told = collections.Counter()
-        while self._awaits(told) and time.time_ns() < deadline:
-            time.sleep(0.2)
-        for tracer in self._all_tracers():
-            status = tracer.stop()
-            if status:
-                raise RuntimeError(f"connlife ended with {status}: {tracer.stderr()}")
+        self._wait_told(True, LAST_S)
+        self._stop(self._tracers[True])
         for is_whole, tracer in self._tracers.items():
             self._records[is_whole] = tracer.records()
         # each namespace makes every later look at the sockets of this host dearer
         for lab in self._labs.values():
             lab.end()
 
-    def _awaits(self, told):
-        """Whether --whole has still to tell of a scenario; told counts records by namespace."""
-        told.update(record["netns"] for record in self._tracers[True].new_records())
-        return any(told[lab.c.inode] + told[lab.s.inode] < len(lab.wanted)
-                   for lab in self._labs.values())
+    def _wait_told(self, is_whole, longest_s):
+        """Until a tracer has told of every scenario, or its time since the last one is over."""
+        deadline = max(lab.end_ns for lab in self._labs.values()) + longest_s * SECOND
+        told = collections.Counter()  # records by namespace
+        while time.time_ns() < deadline:
+            told.update(record["netns"] for record in self._tracers[is_whole].new_records())
+            if all(told[lab.c.inode] + told[lab.s.inode] >= len(lab.wanted)
+                   for lab in self._labs.values()):
+                return
+            time.sleep(0.2)
+
+    @staticmethod
+    def _stop(*tracers):
+        for tracer in tracers:
+            status = tracer.stop()
+            if status:
+                raise RuntimeError(f"connlife ended with {status}: {tracer.stderr()}")
 
     def complaints(self, name, is_whole):
         lab = self._labs[name]
