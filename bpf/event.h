@@ -41,7 +41,7 @@ enum ev_kind {
 	EV_SCAN_BEGIN = 16, /* of one network namespace */
 	EV_FOUND = 17, /* a socket or minisock that exists now */
 	EV_HOLDER = 18, /* a process that holds a descriptor of a socket */
-	EV_SCAN_END = 19,
+	EV_SCAN_END = 19, /* of one, or of the walk through all */
 	EV_LISTENER = 20, /* a socket in LISTEN, and its queue */
 	EV_WAITING = 21, /* what a socket waits for: its queues and timers */
 
@@ -318,10 +318,12 @@ struct ev_reader {
 /* EV_SCAN_BEGIN and EV_SCAN_END */
 struct ev_scan {
 	struct ev_hdr hdr;
-	__u64 netns_cookie;
+	__u64 netns_cookie; /* 0 where it is of all */
 	__u8 is_repair; /* after a loss, not at the start */
 	__u8 is_complete; /* at the end: all sockets were seen */
-	__u8 pad[6];
+	__u8 is_of_all; /* the end of a walk through all namespaces; 0 in recordings of before */
+	__u8 has_files; /* of all: every descriptor was looked at, too */
+	__u8 pad[4];
 };
 
 struct ev_found {

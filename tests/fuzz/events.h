@@ -106,6 +106,7 @@ static inline void narrow_rest(uint8_t *event, uint8_t kind)
 		((struct ev_cgroup *)event)->path[EV_PATH_LEN - 1] = '\0';
 	} else if (kind == EV_SCAN_BEGIN || kind == EV_SCAN_END) {
 		((struct ev_scan *)event)->netns_cookie &= 1;
+		((struct ev_scan *)event)->is_of_all &= 1;
 	}
 }
 

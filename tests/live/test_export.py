@@ -135,6 +135,22 @@ def test_accept_queue(lab, ours, trace, directory):
     finished(export.tracer)
 
 
+def test_listener_goes_with_its_namespace(lab, trace, directory):
+    """No walk comes there again to see that it is gone."""
+    listener = lab.listen(port=4177)
+    export = Export(trace, directory, "-L", "4177")
+    waiting = connect(lab, 4177)
+    export.until(series("connlife_accept_queue_connections"), 1)
+    assert export.read()[series("connlife_listeners")] == 1
+    lab.s.unname()
+    lab.s.forget()
+    for sock in (waiting, listener):
+        sock.close()
+    export.until(series("connlife_listeners"), 0)
+    assert export.read()[series("connlife_accept_queue_connections")] == 0
+    finished(export.tracer)
+
+
 def test_ports_used(lab, ours, trace, directory):
     """Three of ten ports towards one destination, two of them in TIME_WAIT; of five TIME_WAITs."""
     lab.s.sysctl(ip_local_port_range="40000 40009", tcp_max_tw_buckets=5)

@@ -83,6 +83,17 @@ static inline void scan_told(struct bench *b, enum ev_kind kind, bool is_repair,
 	give(b, scan);
 }
 
+/* The end of a walk through all namespaces. */
+static inline void walk_told(struct bench *b, bool is_complete, bool has_files)
+{
+	struct ev_scan end = make_scan(EV_SCAN_END, true, is_complete);
+
+	end.netns_cookie = 0;
+	end.is_of_all = 1;
+	end.has_files = has_files;
+	give(b, end);
+}
+
 static inline void retransmitted(struct bench *b, uint64_t sock, uint8_t state, uint8_t tcp_flags)
 {
 	struct ev_retransmit again = { .hdr = make_hdr(EV_RETRANSMIT, sizeof(again), sock),

@@ -370,6 +370,46 @@ static void test_listeners(void **ctx)
 	bench_end(&b);
 }
 
+/* A look at the sockets of another namespace, and the end of the walk. */
+static void walk_elsewhere(bool is_complete)
+{
+	struct ev_scan begin = make_scan(EV_SCAN_BEGIN, true, false);
+	struct ev_scan end = make_scan(EV_SCAN_END, true, true);
+
+	begin.netns_cookie = end.netns_cookie = NETNS_COOKIE + 1;
+	b.now += SEC;
+	give(&b, begin);
+	give(&b, end);
+	walk_told(&b, is_complete, false);
+	look();
+}
+
+/* What a walk through all namespaces has not come to, nothing new is known of. */
+static void test_namespace_gone(void **ctx)
+{
+	struct ev_listener listener = { .hdr = make_hdr(EV_LISTENER, sizeof(listener), 5),
+					.tuple = make_tuple(80, 0),
+					.requests = 4 };
+
+	begin(false, NULL);
+	found_minisock(ST_TIME_WAIT, false, 1020 * SEC, 0);
+	scan_mark(EV_SCAN_BEGIN, false);
+	give(&b, listener);
+	scan_mark(EV_SCAN_END, false);
+	walk_told(&b, true, true);
+	look();
+	assert_int_equal(listeners_len, 1);
+	assert_int_equal(seen_len, 1);
+	walk_elsewhere(false);
+	assert_int_equal(listeners_len, 1);
+	assert_int_equal(seen_len, 1);
+	walk_elsewhere(true);
+	assert_int_equal(listeners_len, 0);
+	assert_int_equal(seen_len, 0);
+	assert_int_equal(b.conns_len, 0);
+	bench_end(&b);
+}
+
 /* With -p: whoever shares it may ask for it, others may not, and not for nobody's either. */
 static void test_filter(void **ctx)
 {
@@ -403,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_doubtful_restart),
 		cmocka_unit_test(test_interim_after_reset),
 		cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_namespace_gone),
 		cmocka_unit_test(test_filter),
 	};
 

@@ -478,6 +478,80 @@ static void test_repair_of_minisocks(void **ctx)
 	bench_end(&b);
 }
 
+enum sight { UNSEEN, GLIMPSED, HELD };
+
+/* A walk through all namespaces that does not come to that of SOCK. */
+static void walk_elsewhere(struct bench *b, bool is_complete, bool has_files, enum sight sight)
+{
+	struct ev_scan begin = make_scan(EV_SCAN_BEGIN, true, false);
+	struct ev_scan end = make_scan(EV_SCAN_END, true, true);
+	struct ev_found found = make_found(SOCK, ST_ESTABLISHED);
+
+	begin.netns_cookie = end.netns_cookie = NETNS_COOKIE + 1;
+	found.is_glimpse = 1;
+	give(b, begin);
+	give(b, end);
+	if (sight == GLIMPSED)
+		give(b, found);
+	if (sight == HELD)
+		held_by(b, SOCK, 300, "holder");
+	walk_told(b, is_complete, has_files);
+	bench_settle(b);
+}
+
+/* Its end was lost with its namespace, or it lives on in one that has no name any more. */
+static void test_namespace_gone(void **ctx)
+{
+	static const struct {
+		const char *name;
+		uint64_t silent_ns;
+		bool is_complete, has_files;
+		enum sight sight;
+		size_t given_up, later; /* later: by a walk that looks at no descriptor */
+	} rows[] = {
+		{ "nobody holds it", 400 * SEC, true, true, UNSEEN, 1, 1 },
+		{ "it may be an orphan", 100 * SEC, true, true, UNSEEN, 0, 1 },
+		{ "somebody holds it", 400 * SEC, true, true, GLIMPSED, 0, 0 },
+		{ "the same on 5.10", 400 * SEC, true, true, HELD, 0, 0 },
+		{ "nobody looked who holds it", 400 * SEC, true, false, UNSEEN, 0, 0 },
+		{ "a namespace was left out", 400 * SEC, false, true, UNSEEN, 0, 0 },
+	};
+	static struct bench b;
+	struct engine_counts counts;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bench_start(&b, false);
+		b.label = rows[i].name;
+		lead_to(&b, SOCK, ROLE_CLIENT, ST_ESTABLISHED);
+		b.now += rows[i].silent_ns;
+		walk_elsewhere(&b, rows[i].is_complete, rows[i].has_files, rows[i].sight);
+		WANT(&b, b.conns_len, rows[i].given_up);
+		b.now += 400 * SEC;
+		walk_elsewhere(&b, true, false, UNSEEN);
+		WANT(&b, b.conns_len, rows[i].later);
+		engine_counts(b.engine, &counts);
+		WANT(&b, counts.live, 1 - rows[i].later);
+		WANT(&b, counts.lost[LOST_UNSEEN], rows[i].later);
+		bench_end(&b);
+	}
+	assert_int_equal(b.complaints, 0);
+}
+
+/* What opens while the walk is under way need not be seen, however long that takes. */
+static void test_opens_in_a_walk(void **ctx)
+{
+	static struct bench b;
+
+	bench_start(&b, false);
+	scan_told(&b, EV_SCAN_BEGIN, true, false);
+	scan_told(&b, EV_SCAN_END, true, true);
+	lead_to(&b, SOCK, ROLE_CLIENT, ST_ESTABLISHED);
+	b.now += 400 * SEC;
+	walk_elsewhere(&b, true, true, UNSEEN);
+	assert_int_equal(b.conns_len, 0);
+	bench_end(&b);
+}
+
 /* The reader tells a loss before what was in the ring by then: that is concerned, too. */
 static void test_loss_before_the_opening(void **ctx)
 {
@@ -535,6 +609,8 @@ int main(void)
 		cmocka_unit_test(test_unseen),
 		cmocka_unit_test(test_unseen_preexisting),
 		cmocka_unit_test(test_seen_in_passing),
+		cmocka_unit_test(test_namespace_gone),
+		cmocka_unit_test(test_opens_in_a_walk),
 		cmocka_unit_test(test_loss_before_the_opening),
 		cmocka_unit_test(test_losses_are_counted),
 	};

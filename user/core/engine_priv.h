@@ -23,6 +23,12 @@
 #define EXPECTED 4
 #define EXPECTED_CONNS 2
 
+/* Through all namespaces of the host, one scan each. */
+struct walk {
+	uint32_t scan; /* number of its first scan */
+	uint64_t began_ns;
+};
+
 struct engine {
 	struct engine_options options;
 	struct filter filter;
@@ -44,7 +50,9 @@ struct engine {
 	uint32_t scan; /* number of the scan under way or the last one */
 	uint32_t holders_scan; /* number of the last one that looked for holders */
 	uint64_t scan_began_ns;
-	bool in_repair;
+	struct walk walk; /* under way or the last one */
+	struct walk files_walk; /* the last complete one that looked at every descriptor */
+	bool in_repair, in_walk;
 	bool timers_told; /* the source tells how minisocks end */
 	uint64_t now_ns; /* of the latest event or tick */
 	uint64_t next_expiry_ns;

@@ -60,6 +60,19 @@ void listeners_scanned(struct listeners *listeners, uint64_t netns_cookie, uint3
 	listeners->len = kept;
 }
 
+void listeners_walked(struct listeners *listeners, uint32_t since_scan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < listeners->len; i++) {
+		const struct listener *listener = &listeners->all[i];
+
+		if (scan_is_since(listener->scan, since_scan))
+			listeners->all[kept++] = *listener;
+	}
+	listeners->len = kept;
+}
+
 void listeners_free(struct listeners *listeners)
 {
 	free(listeners->all);

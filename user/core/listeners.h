@@ -14,6 +14,12 @@ struct listener {
 	uint32_t scan; /* that saw it last */
 };
 
+/* Whether the scan of this number is that one or a later one. */
+static inline bool scan_is_since(uint32_t scan, uint32_t that)
+{
+	return (int32_t)(scan - that) >= 0;
+}
+
 struct listeners {
 	struct listener *all;
 	size_t len, cap;
@@ -25,6 +31,8 @@ void listeners_held(struct listeners *listeners, const struct ev_holder *event, 
 
 /* Forgets those of this namespace that the scan has not seen. */
 void listeners_scanned(struct listeners *listeners, uint64_t netns_cookie, uint32_t scan);
+/* Forgets those of any namespace that no scan has seen since this one. */
+void listeners_walked(struct listeners *listeners, uint32_t since_scan);
 void listeners_free(struct listeners *listeners);
 
 #endif

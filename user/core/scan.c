@@ -12,6 +12,8 @@
 #include "core/decode.h"
 #include "core/engine_priv.h"
 
+/* A socket that nobody holds repeats its FIN or ends before that: tcp_orphan_retries(). */
+#define UNHELD_NS (300 * 1000 * 1000 * 1000ULL)
 /* connect() tells SYN_SENT before it hashes the socket, where a snapshot finds it. */
 #define CONNECT_NS (100 * 1000 * 1000ULL)
 
@@ -20,6 +22,9 @@ void scan_begin(struct engine *engine, const struct ev_scan *event)
 	engine->scan++;
 	engine->scan_began_ns = event->hdr.ts_ns;
 	engine->in_repair = event->is_repair;
+	if (!engine->in_walk)
+		engine->walk = (struct walk){ engine->scan, event->hdr.ts_ns };
+	engine->in_walk = true;
 }
 
 static void add_found(struct engine *engine, const struct ev_found *event)
@@ -127,6 +132,8 @@ void scan_holder(struct engine *engine, const struct ev_holder *event)
 	engine->holders_scan = engine->scan;
 	if (conn && !life_is_same_socket(conn, &event->hdr))
 		return;
+	if (conn)
+		conn->scan = engine->scan;
 	if (extra)
 		extra_hold(extra, event, engine->scan);
 	else if (!conn)
@@ -155,8 +162,46 @@ static bool is_gone(const struct engine *engine, const struct conn *conn,
 		       engine->scan_began_ns;
 }
 
+/*
+ * In the table, but in no namespace that can be walked any more, and nobody holds it: its end
+ * was lost. An orphan keeps its namespace, so it is known by its silence only. A minisock needs
+ * no word here: its timer tells of its end, or is waited for in vain no longer than that.
+ */
+static bool is_left_behind(const struct engine *engine, const struct conn *conn)
+{
+	const struct walk *files = &engine->files_walk;
+
+	if (conn->phase == CONN_REMAINING)
+		return conn->census_only && !scan_is_since(conn->scan, engine->walk.scan);
+	return conn->phase == CONN_LIVE && conn->seen_ns < files->began_ns &&
+	       conn->seen_ns + UNHELD_NS < engine->walk.began_ns &&
+	       !scan_is_since(conn->scan, files->scan);
+}
+
+/* What is in the namespaces that were walked was judged at the end of each. */
+static void end_walk(struct engine *engine, const struct ev_scan *event)
+{
+	engine->in_walk = false;
+	if (!event->is_complete)
+		return;
+	if (event->has_files)
+		engine->files_walk = engine->walk;
+	/* even if a descriptor keeps one: nothing new is known of its queue */
+	listeners_walked(&engine->listeners, engine->walk.scan);
+	for (uint32_t i = 0; i < engine->pool.used; i++) {
+		struct conn *conn = conn_at(&engine->pool, i);
+
+		if (is_left_behind(engine, conn))
+			engine_give_up(engine, conn);
+	}
+}
+
 void scan_end(struct engine *engine, const struct ev_scan *event)
 {
+	if (event->is_of_all) {
+		end_walk(engine, event);
+		return;
+	}
 	if (event->is_complete)
 		listeners_scanned(&engine->listeners, event->netns_cookie, engine->scan);
 	if (event->is_repair && event->is_complete) {

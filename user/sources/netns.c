@@ -36,6 +36,7 @@ struct netns_set {
 	struct map inodes; /* of these, and of those visited */
 	struct netns_path *found;
 	uint32_t len, cap;
+	bool is_partial; /* some could not be added */
 };
 
 static void add_path(struct netns_set *set, const char *path)
@@ -49,17 +50,21 @@ static void add_path(struct netns_set *set, const char *path)
 		uint32_t cap = set->cap ? set->cap * 2 : 64;
 		struct netns_path *found = realloc(set->found, cap * sizeof(*found));
 
-		if (!found)
+		if (!found) {
+			set->is_partial = true;
 			return;
+		}
 		set->found = found;
 		set->cap = cap;
 	}
 	last = &set->found[set->len];
 	*last = (struct netns_path){ .path = strdup(path), .inode = st.st_ino };
-	if (last->path && !map_put(&set->inodes, last->inode, 1))
+	if (last->path && !map_put(&set->inodes, last->inode, 1)) {
 		set->len++;
-	else
+	} else {
+		set->is_partial = true;
 		free(last->path);
+	}
 }
 
 static void add_processes(struct netns_set *set)
@@ -68,8 +73,10 @@ static void add_processes(struct netns_set *set)
 	struct dirent *entry;
 	char path[64];
 
-	if (!proc)
+	if (!proc) {
+		set->is_partial = true;
 		return;
+	}
 	while ((entry = readdir(proc))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
@@ -86,6 +93,7 @@ static void add_mounts(struct netns_set *set)
 	char path[PATH_MAX];
 	size_t size = 0;
 
+	set->is_partial |= !file;
 	while (file && getline(&line, &size, file) > 0) {
 		if (proctext_netns_mount(line, path, sizeof(path)))
 			add_path(set, path);
@@ -139,7 +147,6 @@ int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx)
 	_cleanup_fd_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	struct netns_set set = { 0 };
 	bool is_whole = false;
-	int visited;
 
 	if (home < 0)
 		return -errno;
@@ -151,10 +158,9 @@ int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx)
 		add_processes(&set);
 		is_whole = visit_found(&set, visit, ctx);
 	}
-	visited = (int)set.inodes.len;
 	free(set.found);
 	map_free(&set.inodes);
-	return setns(home, CLONE_NEWNET) ? -errno : visited;
+	return setns(home, CLONE_NEWNET) ? -errno : set.is_partial || !is_whole;
 }
 
 static int cookie_of(const char *path, __u64 *cookie)

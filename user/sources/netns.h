@@ -9,10 +9,10 @@
 
 /*
  * Calls visit inside each network namespace that a process lives in or that
- * is mounted somewhere (as `ip netns` does), the caller's own first. Returns
- * the number visited, or a negative errno if the caller's own could not be
- * entered again. Each is visited once, even if the process that it was found by
- * ends meanwhile; one that can't be entered is left out.
+ * is mounted somewhere (as `ip netns` does), the caller's own first. Each is
+ * visited once, even if the process that it was found by ends meanwhile; one that
+ * can't be entered is left out. Returns 0, 1 if any was, or a negative errno if
+ * the caller's own could not be entered again.
  */
 int netns_for_each(void (*visit)(void *ctx, uint64_t cookie), void *ctx);
 

@@ -94,9 +94,9 @@ static void hand_limits(void *ctx, uint64_t cookie)
 
 int ports_serve(void *ctx, struct keeper_call *call)
 {
-	int visited = netns_for_each(hand_limits, NULL);
+	int left_out = netns_for_each(hand_limits, NULL);
 
-	return visited < 0 ? visited : 0;
+	return left_out < 0 ? left_out : 0;
 }
 
 struct asked {

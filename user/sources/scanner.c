@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <bpf/bpf.h>
 #include <linux/types.h>
 
@@ -14,14 +15,24 @@
 #include "sources/keeper.h"
 #include "sources/netns.h"
 
+#define FIRST_PIDNS 0xEFFFFFFCU /* PROC_PID_INIT_INO of the kernel: the inode of init's */
 #define READ_BYTES (256 * 1024)
 #define READS_MAX 1000000 /* bounds the loop; 256 GB of sockets */
+
+/* From another PID namespace the walk through descriptors sees its own processes only. */
+static bool sees_all_processes(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == FIRST_PIDNS;
+}
 
 void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
 		  void (*breathe)(void *ctx), void *ctx)
 {
 	*scanner = (struct scanner){ .sockets_link = sockets_link,
 				     .files_link = files_link,
+				     .sees_all_files = sees_all_processes(),
 				     .breathe = breathe,
 				     .ctx = ctx };
 }
@@ -56,24 +67,20 @@ static char *make_room(struct scanner *scanner, size_t size)
 	return scanner->queue + scanner->len;
 }
 
-static void put_mark(struct scanner *scanner, enum ev_kind kind, uint64_t cookie, uint64_t ts_ns)
+static void put_mark(struct scanner *scanner, enum ev_kind kind, struct ev_scan mark)
 {
-	struct ev_scan *mark = (void *)make_room(scanner, sizeof(*mark));
+	struct ev_scan *room = (void *)make_room(scanner, sizeof(*room));
 
-	if (!mark) {
+	if (!room) {
 		scanner->failed = true;
 		return;
 	}
-	*mark = (struct ev_scan){
-		.hdr = { .ts_ns = ts_ns,
-			 .size = sizeof(*mark),
-			 .kind = kind,
-			 .version = EV_VERSION },
-		.netns_cookie = cookie,
-		.is_repair = scanner->why != SCAN_START,
-		.is_complete = kind == EV_SCAN_END && !scanner->failed,
-	};
-	scanner->len += sizeof(*mark);
+	mark.hdr.size = sizeof(mark);
+	mark.hdr.kind = kind;
+	mark.hdr.version = EV_VERSION;
+	mark.is_repair = scanner->why != SCAN_START;
+	*room = mark;
+	scanner->len += sizeof(*room);
 }
 
 /* All that an iterator writes: whole events, for a read never splits what one step wrote. */
@@ -122,7 +129,8 @@ static bool has_sockets(void)
 
 /* ---- by the keeper: what is made there is read by the other process ---- */
 
-/* What stands in the values of a part. */
+/* What stands in the values of the call; and of a part. */
+enum { CALL_WHY, CALL_LEFT_OUT };
 enum { PART_COOKIE, PART_TIME, PART_IS_FILES };
 
 static void hand_iterator(struct keeper_call *part, int link, bool is_wanted)
@@ -145,12 +153,13 @@ int scanner_serve(void *ctx, struct keeper_call *call)
 {
 	const struct scanner *scanner = ctx;
 	struct keeper_call part = { .values = { [PART_IS_FILES] = 1 } };
-	enum scan_why why = (enum scan_why)call->values[0];
-	int visited = netns_for_each(hand_netns, ctx);
+	enum scan_why why = (enum scan_why)call->values[CALL_WHY];
+	int left_out = netns_for_each(hand_netns, ctx);
 
-	if (visited >= 0 && why != SCAN_AUDIT)
+	if (left_out >= 0 && why != SCAN_AUDIT)
 		hand_iterator(&part, scanner->files_link, true);
-	return visited < 0 ? visited : 0;
+	call->values[CALL_LEFT_OUT] = left_out > 0;
+	return left_out < 0 ? left_out : 0;
 }
 
 /* ---- by the other process ---- */
@@ -159,10 +168,14 @@ static void take_netns(struct scanner *scanner, const struct keeper_call *part)
 {
 	uint64_t cookie = part->values[PART_COOKIE];
 
-	put_mark(scanner, EV_SCAN_BEGIN, cookie, part->values[PART_TIME]);
-	if (part->error || (part->fd >= 0 && read_iterator(scanner, part->fd)))
+	put_mark(scanner, EV_SCAN_BEGIN,
+		 (struct ev_scan){ .hdr.ts_ns = part->values[PART_TIME], .netns_cookie = cookie });
+	if (part->error || !cookie || (part->fd >= 0 && read_iterator(scanner, part->fd)))
 		scanner->failed = true;
-	put_mark(scanner, EV_SCAN_END, cookie, now_ns());
+	put_mark(scanner, EV_SCAN_END,
+		 (struct ev_scan){ .hdr.ts_ns = now_ns(),
+				   .netns_cookie = cookie,
+				   .is_complete = !scanner->failed });
 }
 
 static void take_part(void *ctx, struct keeper_call *part)
@@ -177,7 +190,7 @@ static void take_part(void *ctx, struct keeper_call *part)
 
 int scanner_run(struct scanner *scanner, enum scan_why why)
 {
-	struct keeper_call call = { .values = { why }, .fd = -1 };
+	struct keeper_call call = { .values = { [CALL_WHY] = why }, .fd = -1 };
 	int err;
 
 	scanner->why = why;
@@ -186,6 +199,12 @@ int scanner_run(struct scanner *scanner, enum scan_why why)
 	err = keeper_ask_each(KEEPER_SCAN, &call, take_part, scanner);
 	if (err)
 		return err;
+	put_mark(scanner, EV_SCAN_END,
+		 (struct ev_scan){ .hdr.ts_ns = now_ns(),
+				   .is_complete = !scanner->failed && !call.values[CALL_LEFT_OUT],
+				   .is_of_all = true,
+				   .has_files = scanner->sees_all_files && why != SCAN_AUDIT &&
+						!scanner->files_error });
 	return scanner->files_error ? scanner->files_error : scanner->failed ? -EIO : 0;
 }
 

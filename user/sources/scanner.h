@@ -23,6 +23,7 @@ struct scanner {
 	char *queue;
 	size_t len, cap, taken;
 	enum scan_why why;
+	bool sees_all_files; /* not only those of a PID namespace of its own */
 	bool failed; /* since the last scan: something could not be read */
 	int files_error; /* of the last scan */
 	void (*breathe)(void *ctx); /* called now and then: a scan of many sockets takes long */
