@@ -175,10 +175,13 @@ def fifo(tmp_path):
 def test_fifo_at_the_end(lab, ours, trace, directory, fifo):
     """What waits for TIME_WAIT is told at the stop, more than a pipe takes: to who reads, all."""
     with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE) as reader:
-        export = Export(trace, directory, "--json", str(fifo), *ours)
-        run_storm(lab.s, 2000)
-        os.kill(export.tracer.pid, signal.SIGTERM)
-        lines = reader.stdout.read().splitlines()
+        try:
+            export = Export(trace, directory, "--json", str(fifo), *ours)
+            run_storm(lab.s, 2000)
+            os.kill(export.tracer.pid, signal.SIGTERM)
+            lines = reader.stdout.read().splitlines()
+        finally:
+            reader.kill()
     assert export.tracer.wait() == 0, export.tracer.stderr()
     assert len([json.loads(line) for line in lines]) == 4000
 
@@ -204,11 +207,15 @@ def test_recording_to_a_slow_reader(lab, booked, directory, fifo):  # noqa: F811
                            "--textfile", str(directory)], stderr=subprocess.PIPE) as process:
         time.sleep(0.5)  # nobody reads it yet
         lines = 0
-        with open(fifo, "rb") as reader:
-            while piece := reader.read(1 << 18):
-                lines += piece.count(b"\n")
-                time.sleep(0.01)
-        assert process.wait(30) == 0, process.stderr.read()
+        try:
+            assert process.poll() is None, "it waits for a reader"
+            with open(fifo, "rb") as reader:
+                while piece := reader.read(1 << 18):
+                    lines += piece.count(b"\n")
+                    time.sleep(0.01)
+            assert process.wait(30) == 0, process.stderr.read()
+        finally:
+            process.kill()
     assert lines == len(tracer.records())
 
 

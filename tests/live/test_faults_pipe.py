@@ -64,14 +64,15 @@ def pipe(tmp_path):
         one.close()
 
 
+def in_pipe(fd):
+    """Bytes that wait in it."""
+    return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
+
+
 def wait_full(pipe):
     """What is written next has to wait for its reader."""
     room = fcntl.fcntl(pipe.fd, F_GETPIPE_SZ)
-
-    def waiting():
-        return struct.unpack("i", fcntl.ioctl(pipe.fd, termios.FIONREAD, b"\0" * 4))[0]
-
-    eventually(lambda: waiting() > room - 4096, "the pipe is full")
+    eventually(lambda: in_pipe(pipe.fd) > room - 4096, "the pipe is full")
 
 
 def records_of(pipe):
@@ -128,6 +129,62 @@ def test_reader_sleeps_for_ever(lab, booked, pipe):
     wait_full(pipe)
     os.kill(tracer.pid, signal.SIGTERM)
     assert tracer.wait(5) == 1
+
+
+@contextlib.contextmanager
+def stuck_into(fd, *arguments):
+    with subprocess.Popen([PROGRAM, "stuck", "--json", "--older-than", "1s", *arguments,
+                           *OPTIONS], stdin=subprocess.DEVNULL, stdout=fd,
+                          stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def forgotten(lab):
+    """Connections in CLOSE_WAIT, whose rows are more than a pipe takes."""
+    listener = lab.listen(80)
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            client = lab.connect(80)
+            stack.enter_context(listener.accept()[0])
+            client.close()
+        time.sleep(1.2)  # older than a second
+        yield 200
+    listener.close()
+
+
+def test_reader_of_stuck_sleeps_for_ever(lab, forgotten):
+    ours, theirs = os.pipe()
+    try:
+        with stuck_into(theirs, "--watch", "--interval", "1s", "--netns", lab.s.name) as process:
+            eventually(lambda: in_pipe(ours) > 32768, "it writes", 10)
+            time.sleep(0.5)  # and waits for room
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 1
+            assert b"nobody reads standard output" in process.stderr.read()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_stuck_into_a_pipe_that_never_waits(lab, forgotten):
+    """Somebody else made it non-blocking: what has no room yet is not lost."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    text = b""
+    with stuck_into(theirs, "--netns", lab.s.name) as process:
+        os.close(theirs)
+        eventually(lambda: in_pipe(ours) > 32768, "it writes", 10)
+        time.sleep(0.3)
+        while piece := os.read(ours, 1 << 16):
+            text += piece
+        assert process.wait(10) == 0, process.stderr.read()
+    os.close(ours)
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert len([row for row in rows if row.get("state") == "CLOSE_WAIT"]) == forgotten
 
 
 @contextlib.contextmanager
