@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "check.h"
 #include "loop.h"
 #include "options.h"
@@ -23,6 +24,7 @@ int main(int argc, char **argv)
 	struct options options;
 
 	fill_standard_fds();
+	log_open();
 	options_parse(&options, argc, argv);
 	if (options.command == COMMAND_CHECK)
 		return check_run(options.btf_path);

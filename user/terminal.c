@@ -71,10 +71,8 @@ static void release_stderr(struct terminal *terminal)
 	if (terminal->stderr_fd >= 0)
 		dup2(terminal->stderr_fd, STDERR_FILENO);
 	if (terminal->held_fd >= 0 && !lseek(terminal->held_fd, 0, SEEK_SET)) {
-		while ((got = read(terminal->held_fd, block, sizeof(block))) > 0) {
-			if (write(STDERR_FILENO, block, (size_t)got) != got)
-				break;
-		}
+		while ((got = read(terminal->held_fd, block, sizeof(block))) > 0)
+			log_write(block, (size_t)got);
 	}
 	if (terminal->stderr_fd >= 0)
 		close(terminal->stderr_fd);

@@ -23,7 +23,7 @@ from losses import (  # noqa: F401: one is a fixture
 from netlab import eventually
 from stage import close_client_first
 from test_command_line import is_loaded, programs_of
-from tracer import OPTIONS, PROGRAM, finished
+from tracer import OPTIONS, PROGRAM, START_S, finished
 
 STORM = 2000
 SMALL_RING = 65536
@@ -188,15 +188,17 @@ def test_stuck_into_a_pipe_that_never_waits(lab, forgotten):
 
 
 @contextlib.contextmanager
-def on_terminal(*arguments):
-    """connlife with a terminal as its output: the process, and the end that reads."""
+def on_terminal(*arguments, both=False):
+    """connlife with a terminal as its output (and stderr): the process, and the end that reads."""
     ours, theirs = pty.openpty()
     try:
         with subprocess.Popen([PROGRAM, *arguments, *OPTIONS], stdin=subprocess.DEVNULL,
-                              stdout=theirs, stderr=subprocess.PIPE) as process:
+                              stdout=theirs, stderr=theirs if both else subprocess.PIPE) as process:
             os.close(theirs)
+            said = b""
             try:
-                while b"connlife: tracing" not in process.stderr.readline():
+                while b"connlife: tracing" not in said:
+                    said += os.read(ours, 1 << 16) if both else process.stderr.readline()
                     assert process.poll() is None
                 yield process, ours
             finally:
@@ -205,19 +207,24 @@ def on_terminal(*arguments):
         os.close(ours)
 
 
-def test_terminal_sleeps_for_ever(lab):
+with_stderr = pytest.mark.parametrize("both", [False, True], ids=["output", "and stderr"])
+
+
+@with_stderr
+def test_terminal_sleeps_for_ever(lab, both):
     """It takes a part of what is written, as a pipe does not, and is as little waited for."""
     for _ in range(3):  # how much room is left when it is told to stop differs
-        with on_terminal("life", "--netns", lab.c.name) as (process, _terminal):
+        with on_terminal("life", "--netns", lab.c.name, both=both) as (process, _terminal):
             run_storm(lab.c, STORM)
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 1
-            assert b"nobody reads standard output" in process.stderr.read()
+            assert both or b"nobody reads standard output" in process.stderr.read()
 
 
-def test_terminal_sleeps(lab):
+@with_stderr
+def test_terminal_sleeps(lab, both):
     """Nothing is missing once it is read again, and the terminal is as it was."""
-    with on_terminal("life", "--netns", lab.c.name) as (process, terminal):
+    with on_terminal("life", "--netns", lab.c.name, both=both) as (process, terminal):
         run_storm(lab.c, STORM)
         process.send_signal(signal.SIGTERM)
         text = b""
@@ -225,7 +232,28 @@ def test_terminal_sleeps(lab):
             while piece := os.read(terminal, 1 << 16):
                 text += piece
         assert process.wait(10) == 0
-    assert text.count(b"\n") == 2 * STORM + 1 and text.endswith(b"\n")
+    said = [line for line in text.splitlines() if line.startswith(b"connlife: ")]
+    records = [line for line in text.splitlines() if line not in said and b"LADDR" not in line]
+    assert len(records) == 2 * STORM and text.endswith(b"\n")
+    assert bool(said) == both
+
+
+def test_nobody_reads_stderr(lab):
+    """A full pipe there holds nothing up, either: its lines are left out."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(theirs, b"x" * 4096)
+    os.set_blocking(theirs, True)
+    try:
+        done = subprocess.run([PROGRAM, "life", "--netns", lab.c.name, "--duration", "1", *OPTIONS],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+                              timeout=START_S, check=False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
 
 
 def test_reader_goes(lab, booked, pipe):
