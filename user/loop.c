@@ -26,6 +26,7 @@
 
 volatile int stop_wanted;
 static volatile int status_wanted;
+static uint64_t stop_at_ns; /* 0: at a signal only */
 
 struct loop {
 	const struct options *options;
@@ -65,6 +66,11 @@ static uint64_t monotonic_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec;
+}
+
+bool stop_is_due(void)
+{
+	return stop_wanted || (stop_at_ns && monotonic_ns() >= stop_at_ns);
 }
 
 static void take_event(void *ctx, const void *event, size_t size)
@@ -283,8 +289,7 @@ static void look_again(struct loop *loop, struct live *live, bool with_holders)
 
 static int run(struct loop *loop, struct live *live)
 {
-	uint64_t began = monotonic_ns();
-	uint64_t next_status = began + STATUS_EVERY_NS;
+	uint64_t next_status = monotonic_ns() + STATUS_EVERY_NS;
 	enum runner_wish wish;
 
 	for (bool last = false;;) {
@@ -303,11 +308,12 @@ static int run(struct loop *loop, struct live *live)
 		if (!loop->told_start) {
 			if (!loop->runner.quiet || loop->options->verbose)
 				log_line("tracing");
-			began = monotonic_ns(); /* the first scan does not count */
+			/* the first scan does not count */
+			if (loop->options->duration_s)
+				stop_at_ns = monotonic_ns() + loop->options->duration_s * SEC;
 		}
 		loop->told_start = true;
-		last = stop_wanted || (loop->options->duration_s && now > began &&
-				       now - began >= loop->options->duration_s * SEC);
+		last = stop_is_due();
 		if (last || wish == RUNNER_LOOK_AGAIN || wish == RUNNER_LOOK_AT_SOCKETS)
 			look_again(loop, live, !last && wish == RUNNER_LOOK_AGAIN);
 		if (status_wanted || (loop->options->verbose && now >= next_status)) {
