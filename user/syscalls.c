@@ -101,7 +101,8 @@ static const int plain[] = {
 
 /* Output, and the terminal of top. */
 static const int of_loop[] = {
-	CALL(fsync), CALL(fdatasync), CALL(ftruncate), CALL(ftruncate64), CALL(memfd_create),
+	CALL(fsync),	   CALL(fdatasync),    CALL(ftruncate),
+	CALL(ftruncate64), CALL(memfd_create), CALL(setitimer),
 };
 
 static const int of_keeper[] = {

@@ -9,16 +9,20 @@
 #include <errno.h>
 #include <locale.h>
 #include <ncurses.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <term.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #undef columns /* a macro of term.h */
 
 #include "base/log.h"
+#include "stop.h"
 #include "views/top_keys.h"
 
 /* How long an ESC waits for the rest of a key that begins with it. */
@@ -29,7 +33,11 @@ struct terminal {
 	bool has_colors;
 	int held_fd; /* a file in memory: what goes to stderr meanwhile; -1: none */
 	int stderr_fd; /* where stderr went before */
+	struct termios modes; /* before */
 };
+
+static int nowhere = -1; /* a file in memory */
+static volatile sig_atomic_t in_ncurses, is_given_up;
 
 bool terminal_is_fit(void)
 {
@@ -52,6 +60,38 @@ bool terminal_is_fit(void)
 	if (!can_place)
 		log_line("TERM=%s: this terminal can't place its cursor; try TERM=xterm", name);
 	return can_place;
+}
+
+/*
+ * ncurses repeats a write that a signal interrupts. Where it waits for a reader of the
+ * terminal at two beats, though we are to stop, what it writes goes nowhere.
+ */
+static void on_beat(int signal)
+{
+	static bool waited;
+	bool waits = in_ncurses && stop_is_due();
+
+	if (waits && waited)
+		is_given_up = dup2(nowhere, STDOUT_FILENO) >= 0;
+	waited = waits;
+}
+
+static void beat_every(time_t seconds)
+{
+	struct itimerval timer = { .it_interval = { .tv_sec = seconds },
+				   .it_value = { .tv_sec = seconds } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void watch_reader(struct terminal *terminal)
+{
+	struct sigaction action = { .sa_handler = on_beat, .sa_flags = SA_RESTART };
+
+	tcgetattr(STDIN_FILENO, &terminal->modes);
+	nowhere = memfd_create("connlife-unread", MFD_CLOEXEC);
+	sigaction(SIGALRM, &action, NULL);
+	beat_every(1);
 }
 
 static void hold_stderr(struct terminal *terminal)
@@ -105,8 +145,11 @@ struct terminal *terminal_open(void)
 		return NULL;
 	}
 	setlocale(LC_CTYPE, "");
+	watch_reader(terminal);
+	in_ncurses = true;
 	terminal->screen = newterm(NULL, stdout, stdin);
 	if (!terminal->screen) {
+		beat_every(0);
 		log_line("can't set up the terminal");
 		free(terminal);
 		return NULL;
@@ -120,6 +163,7 @@ struct terminal *terminal_open(void)
 	keypad(stdscr, TRUE);
 	nodelay(stdscr, TRUE);
 	set_colors(terminal);
+	in_ncurses = false;
 	return terminal;
 }
 
@@ -127,7 +171,11 @@ void terminal_close(struct terminal *terminal)
 {
 	if (!terminal)
 		return;
+	in_ncurses = true;
 	endwin();
+	beat_every(0);
+	if (is_given_up) /* ncurses could not */
+		tcsetattr(STDIN_FILENO, TCSANOW, &terminal->modes);
 	delscreen(terminal->screen);
 	release_stderr(terminal);
 	free(terminal);
@@ -210,13 +258,18 @@ void terminal_draw(struct terminal *terminal, const struct top_page *page)
 		draw_span(span, page->text.data + span->start);
 	}
 	attrset(A_NORMAL);
+	in_ncurses = true;
 	refresh();
+	in_ncurses = false;
 }
 
 int terminal_key(struct terminal *terminal)
 {
-	int key = getch();
+	int key;
 
+	in_ncurses = true; /* it draws, too */
+	key = getch();
+	in_ncurses = false;
 	switch (key) {
 	case ERR:
 		return TERMINAL_NO_KEY;

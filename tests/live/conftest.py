@@ -31,8 +31,8 @@ TOOLS = ("ip", "ss", "nft", "unshare", "setpriv", "mount")
 # at all sockets of the host again and again comes when few namespaces are left.
 LATE_MODULES = {"test_scenarios": 1, "test_storm": 2, "test_twin": 2,
                 "test_openings": 3, "test_releases": 3, "test_packets": 3,
-                "test_stuck": 4, "test_top": 4, "test_export": 4, "test_export_files": 4,
-                "test_prometheus": 4, "test_hist": 4,
+                "test_stuck": 4, "test_top": 4, "test_top_unread": 4, "test_export": 4,
+                "test_export_files": 4, "test_prometheus": 4, "test_hist": 4,
                 "test_faults": 5, "test_faults_ring": 5, "test_faults_pipe": 5,
                 "test_faults_others": 5, "test_faults_owners": 5}
 
