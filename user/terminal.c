@@ -94,6 +94,17 @@ static void watch_reader(struct terminal *terminal)
 	beat_every(1);
 }
 
+/* By ncurses it has no SA_RESTART, and a recording would end that waits for who reads it. */
+static void restart_after_resize(void)
+{
+	struct sigaction action;
+
+	if (!sigaction(SIGWINCH, NULL, &action)) {
+		action.sa_flags |= SA_RESTART;
+		sigaction(SIGWINCH, &action, NULL);
+	}
+}
+
 static void hold_stderr(struct terminal *terminal)
 {
 	terminal->stderr_fd = dup(STDERR_FILENO);
@@ -154,6 +165,7 @@ struct terminal *terminal_open(void)
 		free(terminal);
 		return NULL;
 	}
+	restart_after_resize();
 	hold_stderr(terminal);
 	set_escdelay(ESCAPE_MS);
 	cbreak();

@@ -33,6 +33,15 @@ def interrupt(process, signum, call):
     eventually(lambda: status_of(process.pid)["ShdPnd"] == [NOTHING], "it takes the signal")
 
 
+def fill(path):
+    """A descriptor that writes to this FIFO, which is full."""
+    filling = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(filling, FILLING)
+    return filling
+
+
 class Reading:
     """connlife has read that share of a recording and waits for the rest."""
 
@@ -123,10 +132,7 @@ def test_counts_while_recording(lab, trace, tmp_path):
     """SIGUSR1 while the pipe that it records to is full: the recording is whole."""
     path = tmp_path / "recording"
     pipe = Pipe(str(path))
-    filling = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(filling, FILLING)
+    filling = fill(path)
     tracer = trace("recorded", "life", "--json", "--netns", lab.c.name, "--record", str(path),
                    ready=False)
     interrupt(tracer, signal.SIGUSR1, "pipe_write")

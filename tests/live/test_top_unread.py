@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The full screen on a terminal that nobody reads."""
+"""The full screen on a terminal that nobody reads, and while nobody reads its recording."""
 import contextlib
 import os
 import pty
 import signal
 import subprocess
 import termios
+import threading
 
 import pytest
 
 from netlab import eventually
-from test_signals import waits_in
-from tracer import OPTIONS, PROGRAM, START_S
+from test_faults_pipe import Pipe
+from test_signals import fill, interrupt, waits_in
+from tracer import OPTIONS, PROGRAM, START_S, STOP_S
 
 
 @contextlib.contextmanager
@@ -53,3 +55,20 @@ def test_nobody_reads(lab, how):
             process.send_signal(how)
         assert process.wait(10) == 0
         assert termios.tcgetattr(theirs) == before
+
+
+def test_resize_while_recording(lab, tmp_path):
+    """While the pipe that it records to is full: the recording is whole."""
+    path = tmp_path / "recording"
+    pipe = Pipe(str(path))
+    filling = fill(path)
+    with on_terminal("--netns", lab.c.name, "--record", str(path)) as (process, ours, _theirs):
+        interrupt(process, signal.SIGWINCH, "pipe_write")
+        os.close(filling)
+        reading = threading.Thread(target=pipe.read_all)
+        reading.start()
+        os.write(ours, b"q")
+        assert process.wait(STOP_S) == 0
+        assert "not complete" not in process.stderr.read()
+        reading.join()
+    pipe.close()
