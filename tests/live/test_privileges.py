@@ -9,6 +9,7 @@ import fcntl
 import os
 import pty
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -422,16 +423,25 @@ def test_files_where_only_root_may_write(lab, trace, ours, tmp_path):
     assert run_program("--read", str(secret / "a.rec")).returncode == 0
 
 
+def of_unit(name):
+    """What connlife.service has behind this name."""
+    with open(os.path.join(REPOSITORY, "tools/systemd/connlife.service")) as unit:
+        [line] = [line for line in unit if line.startswith(name + "=")]
+    return line.rstrip("\n").partition("=")[2]
+
+
+def with_rights_of_unit(*command):
+    allowed = of_unit("CapabilityBoundingSet").lower().replace("cap_", "+").split()
+    return ["setpriv", "--bounding-set=-all," + ",".join(allowed), *command]
+
+
 def test_capabilities_of_the_unit(lab, trace, directory, ours, tmp_path):  # noqa: F811
     """Those that connlife.service leaves it are enough to give all of them up, and to export."""
-    with open(os.path.join(REPOSITORY, "tools/systemd/connlife.service")) as unit:
-        [line] = [line for line in unit if line.startswith("CapabilityBoundingSet=")]
-    allowed = line.split("=")[1].lower().replace("cap_", "+").split()
     err = tmp_path / "err"
     with open(err, "wb") as out:
         process = subprocess.Popen(
-            ["setpriv", "--bounding-set=-all," + ",".join(allowed), PROGRAM, "export", "-v",
-             "--textfile", str(directory), "--interval", "1s", *ours], stderr=out)
+            with_rights_of_unit(PROGRAM, "export", "-v", "--textfile", str(directory),
+                                "--interval", "1s", *ours), stderr=out)
     try:
         eventually((directory / FILE).exists, "the text file", 20)
         check_dropped(process.pid)
@@ -442,6 +452,26 @@ def test_capabilities_of_the_unit(lab, trace, directory, ours, tmp_path):  # noq
         process.kill()
         process.wait()
     assert "not given up" not in err.read_text() and "not narrowed" not in err.read_text()
+
+
+def test_reload_of_the_unit(trace, directory, ours, tmp_path):  # noqa: F811
+    """Its command reaches who traces, another user by then, and only with the rights of '+'."""
+    lines = tmp_path / "a.json"
+    export = Export(trace, directory, "--json", str(lines), *ours)
+    check_dropped(export.tracer.pid)
+    lines.rename(tmp_path / "old.json")
+    command = of_unit("ExecReload")
+    words = shlex.split(command.lstrip("+"))
+
+    def status(reload):
+        return subprocess.run(reload, env={**os.environ, "MAINPID": str(export.tracer.pid)},
+                              stderr=subprocess.DEVNULL).returncode
+
+    assert status(with_rights_of_unit(*words)) != 0
+    assert not lines.exists()
+    assert status(words if command.startswith("+") else with_rights_of_unit(*words)) == 0
+    eventually(lines.exists, "the new JSON file")
+    finished(export.tracer)
 
 
 # ---- the end ----
