@@ -79,7 +79,7 @@ static const struct argp_option known[] = {
 	{ "timestamp", 't', NULL, 0, "a column with seconds since the start", 0 },
 	{ "wide", 'w', NULL, 0, "columns wide enough for IPv6", 0 },
 	{ "extended", 'x', NULL, 0, "more columns: role, handshake, states, cgroup and so on", 0 },
-	{ "csv", 's', NULL, 0, "comma-separated values", 0 },
+	{ "csv", 's', NULL, 0, "comma-separated values (life, states, stuck)", 0 },
 	{ "json", KEY_JSON, NULL, 0, "a JSON object a line (export: --json FILE)", 0 },
 	{ "whole", KEY_WHOLE, NULL, 0,
 	  "hold a record until TIME_WAIT is over too, and tell how it ended", 0 },
@@ -105,10 +105,11 @@ static const struct argp_option known[] = {
 	{ "interim", KEY_INTERIM, "TIME", 0,
 	  "export --json: also tell, marked, of connections that live longer than this", 0 },
 	{ "by", KEY_BY, "LABEL", 0,
-	  "export: also by port=80,443 or comm or cgroup; repeatable; capped, the rest is other",
+	  "export --textfile: also by port=80,443 or comm or cgroup; repeatable; capped, the rest "
+	  "is other",
 	  0 },
 	{ "at-stop", KEY_AT_STOP, "WHAT", 0,
-	  "export: remove the text file at the end (the default), or keep it", 0 },
+	  "export --textfile: remove the file at the end (the default), or keep it", 0 },
 	{ NULL, 0, NULL, 0, "Running:", 5 },
 	{ "duration", KEY_DURATION, "SECONDS", 0, "stop after this time", 0 },
 	{ "ring-size", KEY_RING_SIZE, "BYTES", 0,
@@ -239,23 +240,49 @@ static error_t parse_output(int key, struct argp_state *state, struct options *o
 	return 0;
 }
 
-static void check_combination(const struct options *options)
+static void check_format(const struct options *options)
 {
+	bool has_rows = options->command == COMMAND_LIFE || options->command == COMMAND_STATES ||
+			options->command == COMMAND_STUCK;
+
 	if (options->json && options->columns.csv)
 		wrong_usage("--json and -s are two formats; give one of them");
 	if (options->json && options->command == COMMAND_LADDER)
 		wrong_usage("ladder draws; --json goes with life and states");
+	if (options->json && !has_rows && options->command != COMMAND_EXPORT)
+		wrong_usage("--json goes with life, states, stuck and export");
+	if (options->columns.csv && !has_rows)
+		wrong_usage("-s goes with life, states and stuck");
+}
+
+static void check_export(const struct options *options)
+{
+	bool counts_by = options->by_comm || options->by_cgroup || options->by_port;
+
+	if (options->command != COMMAND_EXPORT) {
+		if (options->textfile || options->interim_s || counts_by || options->at_stop_given)
+			wrong_usage("--textfile, --interim, --by and --at-stop go with export");
+		return;
+	}
+	if (options->json && !options->json_path)
+		wrong_usage("--json FILE stands behind export");
+	if (!options->textfile && !options->json_path)
+		wrong_usage("export needs --textfile DIR, --json FILE or both");
+	if (options->interim_s && !options->json_path)
+		wrong_usage("--interim needs --json FILE: it is about records");
+	if (counts_by && !options->textfile)
+		wrong_usage("--by needs --textfile DIR: it is about metrics");
+	if (options->at_stop_given && !options->textfile)
+		wrong_usage("--at-stop needs --textfile DIR: it is about that file");
+}
+
+static void check_combination(const struct options *options)
+{
+	check_format(options);
+	check_export(options);
 	if (options->packets_given && !options->packets &&
 	    (options->interfaces_len || options->count_flags))
 		wrong_usage("--packets off leaves nothing for -i or --flags");
-	if (options->json && (options->command == COMMAND_HIST || options->command == COMMAND_TOP))
-		wrong_usage("--json goes with life, states, stuck and export");
-	if (options->command == COMMAND_EXPORT && !options->textfile && !options->json_path)
-		wrong_usage("export needs --textfile DIR, --json FILE or both");
-	if (options->command != COMMAND_EXPORT &&
-	    (options->textfile || options->interim_s || options->by_comm || options->by_cgroup ||
-	     options->by_port))
-		wrong_usage("--textfile, --interim and --by go with export");
 	if (options->command != COMMAND_STUCK && (options->older_than_s || options->watch))
 		wrong_usage("--older-than and --watch go with stuck");
 	if (options->read_path && options->record_path)
@@ -316,6 +343,7 @@ static void set_at_stop(struct options *options, const char *word)
 		options->at_stop = AT_STOP_KEEP;
 	else
 		wrong_usage("--at-stop: '%s' is not remove or keep", word);
+	options->at_stop_given = true;
 }
 
 static error_t parse_watch(int key, char *arg, struct argp_state *state)

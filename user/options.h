@@ -38,6 +38,7 @@ struct options {
 	bool keep_privileges; /* for debuggers */
 	bool count_flags;
 	bool packets_given;
+	bool at_stop_given;
 	enum packets_mode packets;
 	const char *interfaces[OPTIONS_INTERFACES_MAX];
 	unsigned int interfaces_len;
