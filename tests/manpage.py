@@ -88,6 +88,15 @@ def words(text):
     return set(re.findall(r"\w+", text))
 
 
+def entry_texts(lines):
+    """{name: all that is said of it}, for each word of a tag."""
+    found = {}
+    for entry in re.split(r"^(?=\.TP$|\.SS )", "\n".join(lines), flags=re.M):
+        for name in set().union(*map(words, entries(entry.splitlines()))):
+            found[name] = found.get(name, "") + plain(entry)
+    return found
+
+
 def names_in(lines, command):
     """Names that stand out, and are no options, where RECORD is about this command."""
     found = set()
@@ -147,22 +156,21 @@ def recordings():
 
 
 def metrics(connlife, recording, work):
-    """{name: labels}, and the words of labels."""
+    """{name: {label: its values}}; none where any value may be."""
     run(connlife, "export", "--textfile", work, "--by", "comm", "--by", "cgroup", "--by", "port=80",
         "--at-stop", "keep", "--read", recording)
     text = read(work, "connlife.prom")
-    found = {name: set() for name in FAMILY.findall(text)}
-    values = set()
+    found = {name: {} for name in FAMILY.findall(text)}
     for name, labels in SERIES.findall(text):
         for suffix in HISTOGRAM:
             if name not in found and name.endswith(suffix):
                 name = name[:-len(suffix)]
         for label, value in LABEL.findall(labels):
             if label != "le":
-                found[name].add(label)
-            if label not in FREE_LABELS:
-                values.add(value)
-    return found, values
+                values = found[name].setdefault(label, set())
+                if label not in FREE_LABELS:
+                    values.add(value)
+    return found
 
 
 # ---- one against the other ----
@@ -239,8 +247,21 @@ def check_columns(page, connlife):
                 yield f"the column {name} is not in COLUMNS"
 
 
+def check_values(page, there):
+    """Of labels: in the entry of the metric, in fields of the record that it names, or above all."""
+    said, fields_said = entry_texts(page["METRICS"]), entry_texts(page["RECORD"])
+    above_all = words("\n".join(page["METRICS"]).partition("\n.SS ")[0])
+    for name, labels in sorted(there.items()):
+        own = words(said.get(name, ""))
+        if "record" in own:
+            own |= words("".join(fields_said[field] for field in own & set(fields_said)))
+        for label, values in sorted(labels.items()):
+            for value in sorted(values - own - (above_all if label in above_all else set())):
+                yield f"{name}: no entry that it has or names tells of {label} {value}"
+
+
 def check_metrics(page, connlife, work):
-    there, values = metrics(connlife, recordings()[0], work)
+    there = metrics(connlife, recordings()[0], work)
     if len(there) < 30:
         yield f"the file is not read as it is meant: {sorted(there)}"
     tags = {}
@@ -250,13 +271,12 @@ def check_metrics(page, connlife, work):
     for name, labels in sorted(there.items()):
         if name not in tags:
             yield f"the metric {name} has no entry in METRICS"
-        elif tags[name] != labels:
+        elif tags[name] != set(labels):
             yield f"{name} has the labels {sorted(labels)}, in METRICS {sorted(tags[name])}"
     text = plain("\n".join(line for lines in page.values() for line in lines))
     for name in sorted(set(re.findall(r"\bconnlife_\w+", text)) - set(there)):
         yield f"{name} is named, and nobody exports it"
-    for value in sorted(values - words("\n".join(page["METRICS"] + page["RECORD"]))):
-        yield f"the word {value} of a label is neither in METRICS nor in RECORD"
+    yield from check_values(page, there)
 
 
 def main(connlife, path, work):
