@@ -62,6 +62,7 @@ struct export
 	uint64_t interim_ns, next_interim_ns; /* interim_ns 0: none */
 	uint64_t asked_ns; /* when a look was asked for; 0: none is under way */
 	uint64_t next_look_ns;
+	uint64_t next_status_ns;
 	int memory_fd; /* /proc/self/statm: it can't be opened once privileges are dropped */
 	int told_error; /* of the text file; 0: none since it went well */
 	bool is_ready;
@@ -255,6 +256,7 @@ static void tell_status(struct export *export)
 	else
 		notify_ready(status);
 	export->is_ready = true;
+	export->next_status_ns = export->now_ns + export->interval_ns;
 }
 
 static void flush_records(struct export *export)
@@ -282,6 +284,8 @@ static enum runner_wish export_tick(void *ctx, uint64_t now_ns)
 			tell_interim_if_due(export);
 			tell_status(export);
 		}
+	} else if (now_ns >= export->next_status_ns) {
+		tell_status(export); /* nothing is written at the interval without a text file */
 	}
 	flush_records(export);
 	notify_alive(&export->notify, now_ns);

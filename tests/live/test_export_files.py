@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -281,3 +282,25 @@ def test_notify(ours, trace, directory, tmp_path, monkeypatch):
         last = b""
         while b"STOPPING=1" not in last:
             last = listener.recv(4096)
+
+
+def test_status_without_a_text_file(lab, ours, trace, tmp_path, monkeypatch):
+    """What systemd shows goes on at the interval where nothing else is due then."""
+    def connections(told):
+        return int(re.search(rb"STATUS=.* (\d+) since the start", told)[1])
+
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        listener.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        tracer = trace("status", "export", "--json", str(tmp_path / "a.json"), "--interval", "1s",
+                       *ours)
+        before = connections(listener.recv(4096))
+        end_one(lab)
+        eventually(lambda: connections(listener.recv(4096)) >= before + 2, "the status")
+        began = time.monotonic()
+        for _ in range(2):
+            assert listener.recv(4096).startswith(b"STATUS=")
+        assert 1 < time.monotonic() - began < 8
+        finished(tracer)
