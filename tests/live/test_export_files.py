@@ -273,10 +273,10 @@ def test_notify(ours, trace, directory, tmp_path, monkeypatch):
             first = listener.recv(4096).decode()
         assert "READY=1" in first and "STATUS=" in first
         assert os.path.exists(export.path)
-        signs, deadline = 0, time.monotonic() + 3
+        signs, deadline = 0, time.monotonic() + 4
         while time.monotonic() < deadline:
             signs += listener.recv(4096) == b"WATCHDOG=1"
-        assert 4 <= signs <= 8, signs
+        assert 4 <= signs <= 10, signs
         export.tracer.stop(signal.SIGTERM)
         listener.settimeout(1)
         last = b""
@@ -302,5 +302,5 @@ def test_status_without_a_text_file(lab, ours, trace, tmp_path, monkeypatch):
         began = time.monotonic()
         for _ in range(2):
             assert listener.recv(4096).startswith(b"STATUS=")
-        assert 1 < time.monotonic() - began < 8
+        assert 0.1 < time.monotonic() - began < 8
         finished(tracer)
