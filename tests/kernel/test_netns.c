@@ -27,7 +27,7 @@ static struct scene {
 	pid_t lower, upper; /* live in that */
 	int moved[2]; /* written to by a process that has moved */
 	void (*change)(void); /* in the visit of the first namespace */
-	unsigned int home_visits, visits, all_visits;
+	unsigned int home_visits, visits;
 	char mount[64];
 	bool is_missing;
 } scene;
@@ -105,7 +105,7 @@ static int enter_scene(void **state)
 	other = start_resident();
 	scene.lower = one < other ? one : other;
 	scene.upper = one < other ? other : one;
-	scene.home_visits = scene.visits = scene.all_visits = 0;
+	scene.home_visits = scene.visits = 0;
 	return one > 0 && other > 0 ? setns(scene.home, CLONE_NEWNET) : -1;
 }
 
@@ -119,7 +119,7 @@ static int leave_scene(void **state)
 
 static void visit(void *ctx, uint64_t cookie)
 {
-	if (!scene.all_visits++) {
+	if (!scene.home_visits && !scene.visits) {
 		assert_int_equal(cookie, scene.home_cookie);
 		scene.change();
 	}
@@ -129,13 +129,10 @@ static void visit(void *ctx, uint64_t cookie)
 
 static void run(void (*change)(void), unsigned int visits)
 {
-	int visited;
-
 	if (scene.is_missing)
 		skip();
 	scene.change = change;
-	visited = netns_for_each(visit, NULL);
-	assert_int_equal(visited, scene.all_visits);
+	assert_int_equal(netns_for_each(visit, NULL), 0); /* none was left out */
 	assert_int_equal(cookie_here(), scene.home_cookie);
 	assert_int_equal(scene.home_visits, 1);
 	assert_int_equal(scene.visits, visits);
