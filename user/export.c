@@ -292,13 +292,20 @@ static enum runner_wish export_tick(void *ctx, uint64_t now_ns)
 	return wish;
 }
 
+static void export_ending(void *ctx)
+{
+	struct export *export = ctx;
+
+	notify_stopping();
+	jsonfile_ending(&export->json);
+}
+
 static bool export_finish(void *ctx, uint64_t now_ns)
 {
 	struct export *export = ctx;
 	bool is_whole = true;
 	int err = 0;
 
-	notify_stopping();
 	if (export->options->json_path)
 		is_whole = jsonfile_close(&export->json, now_ns);
 	if (!export->options->textfile)
@@ -382,6 +389,7 @@ bool export_runner(struct runner *runner, const struct options *options)
 	*runner = (struct runner){ .start = export_start,
 				   .tick = export_tick,
 				   .segments = export_segments,
+				   .ending = export_ending,
 				   .finish = export_finish,
 				   .free = export_free,
 				   .sink = { .conn = on_conn, .step = on_step, .ctx = export },

@@ -157,6 +157,7 @@ static void advance(struct jsonfile *file, size_t wrote)
 	if (newline)
 		file->begun = (size_t)(newline + 1 - file->text.data);
 	file->sent += wrote;
+	file->gave_up = false;
 	if (file->begun == file->text.len) {
 		text_clear(&file->text);
 		file->begun = file->sent = 0;
@@ -186,6 +187,7 @@ void jsonfile_reopen(struct jsonfile *file)
 
 void jsonfile_flush(struct jsonfile *file, uint64_t now_ns)
 {
+	bool was_open;
 	int err = 0;
 
 	if (file->reopen && file->sent == file->begun) {
@@ -195,10 +197,14 @@ void jsonfile_flush(struct jsonfile *file, uint64_t now_ns)
 	}
 	if (now_ns < file->retry_ns)
 		return;
-	if (file->fd < 0)
+	was_open = file->fd >= 0;
+	if (!was_open)
 		err = open_file(file);
+	/* a pipe without a name can be opened again, but nobody will ever read it */
+	file->reader_may_come = err == ENXIO || was_open;
 	if (!err)
 		err = write_waiting(file);
+	file->reader_may_come &= err == ENXIO;
 	if (err && file->fd >= 0)
 		take_back(file);
 	if (err)
@@ -214,7 +220,7 @@ static bool wait_for_reader(const struct jsonfile *file, bool took_some, int *id
 	/* what poll(2) calls room may be too little */
 	struct pollfd out = { .fd = took_some ? file->fd : -1, .events = POLLOUT };
 
-	if (file->fd < 0 && !(is_patient && file->told_error == ENXIO))
+	if (file->fd < 0 && !(is_patient && file->reader_may_come))
 		return false;
 	if (took_some || is_patient)
 		*idle_ms = 0;
@@ -234,10 +240,14 @@ static void drain(struct jsonfile *file, uint64_t now_ns)
 		file->retry_ns = 0;
 		jsonfile_flush(file, now_ns);
 		left = file->text.len - file->sent;
-		if (!left || !wait_for_reader(file, left < before, &idle_ms))
-			return;
+		file->gave_up = left && !wait_for_reader(file, left < before, &idle_ms);
 		before = left;
-	} while (true);
+	} while (left && !file->gave_up);
+}
+
+void jsonfile_ending(struct jsonfile *file)
+{
+	file->at_end = true;
 }
 
 static bool has_too_much(const struct jsonfile *file)
@@ -247,7 +257,9 @@ static bool has_too_much(const struct jsonfile *file)
 
 void jsonfile_end_line(struct jsonfile *file)
 {
-	if (!file->text.failed && file->patient_until && has_too_much(file))
+	bool waits = (file->patient_until || file->at_end) && !file->gave_up;
+
+	if (!file->text.failed && waits && has_too_much(file))
 		drain(file, 0);
 	if (!file->text.failed && !has_too_much(file))
 		return;
@@ -260,7 +272,12 @@ bool jsonfile_close(struct jsonfile *file, uint64_t now_ns)
 {
 	uint64_t left = 0;
 
-	drain(file, now_ns);
+	if (file->gave_up) {
+		file->retry_ns = 0;
+		jsonfile_flush(file, now_ns);
+	} else {
+		drain(file, now_ns);
+	}
 	if (file->fd >= 0 && file->sent > file->begun)
 		take_back(file);
 	for (size_t i = file->begun; i < file->text.len; i++)

@@ -24,6 +24,9 @@ struct jsonfile {
 	bool reopen; /* as soon as no line is under way */
 	/* where nothing is missed meanwhile: who reads is waited for until this is set; else NULL */
 	const volatile int *patient_until;
+	bool at_end; /* nothing is traced any more */
+	bool gave_up; /* waiting; until some is taken again */
+	bool reader_may_come; /* it is a FIFO that nobody has open to read */
 	struct text text; /* lines that wait */
 	size_t sent; /* bytes of it that were written, into the middle of a line maybe */
 	size_t begun; /* where the line of the byte number sent begins; or sent itself */
@@ -49,6 +52,9 @@ void jsonfile_flush(struct jsonfile *file, uint64_t now_ns);
 
 /* The file was renamed away: lines from now on go to a new one. */
 void jsonfile_reopen(struct jsonfile *file);
+
+/* What comes from now on is waited with, as in jsonfile_close(). */
+void jsonfile_ending(struct jsonfile *file);
 
 /*
  * Writes what waits, as long as its reader takes some of it every second; what is left

@@ -175,6 +175,8 @@ static int finish(struct loop *loop, bool is_whole, int exit_code)
 	struct engine_counts counts;
 	int err;
 
+	if (loop->started && loop->runner.ending)
+		loop->runner.ending(loop->runner.ctx);
 	if (is_whole)
 		engine_finish(loop->engine);
 	if (loop->started && !loop->runner.finish(loop->runner.ctx, loop->last_ns))

@@ -34,6 +34,8 @@ struct runner {
 	 * interfaces received so far, by bit of RFC 9293 3.1. May be NULL.
 	 */
 	void (*segments)(void *ctx, const uint64_t by_flag[6]);
+	/* At the end, before the engine lets go of all. May be NULL. */
+	void (*ending)(void *ctx);
 	/* At the end, when the engine has let go of all. False: exit code 1. */
 	bool (*finish)(void *ctx, uint64_t now_ns);
 	void (*free)(void *ctx);

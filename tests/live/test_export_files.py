@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -173,18 +174,29 @@ def fifo(tmp_path):
     return path
 
 
+def read_slowly(path, pieces, is_slow=None):
+    """To the end; fast until is_slow is set, if there is such an event."""
+    with open(path, "rb", buffering=0) as reader:
+        while piece := reader.read(1 << 16):
+            pieces.append(piece)
+            if not is_slow or is_slow.is_set():
+                time.sleep(0.005)
+
+
 def test_fifo_at_the_end(lab, ours, trace, directory, fifo):
-    """What waits for TIME_WAIT is told at the stop, more than a pipe takes: to who reads, all."""
-    with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE) as reader:
-        try:
-            export = Export(trace, directory, "--json", str(fifo), *ours)
-            run_storm(lab.s, 2000)
-            os.kill(export.tracer.pid, signal.SIGTERM)
-            lines = reader.stdout.read().splitlines()
-        finally:
-            reader.kill()
-    assert export.tracer.wait() == 0, export.tracer.stderr()
-    assert len([json.loads(line) for line in lines]) == 4000
+    """All of TIME_WAIT is told at the stop, more than a pipe takes and than may wait: to who
+    reads, every record."""
+    pieces, is_slow = [], threading.Event()
+    reading = threading.Thread(target=read_slowly, args=(fifo, pieces, is_slow), daemon=True)
+    reading.start()
+    lab.s.sysctl(tcp_max_tw_buckets=32768)
+    export = Export(trace, directory, "--json", str(fifo), *ours)
+    run_storm(lab.s, 10000)
+    is_slow.set()
+    assert export.tracer.stop(signal.SIGTERM) == 0, export.tracer.stderr()
+    reading.join()
+    assert said(export.tracer, "dropped") == 0
+    assert len([json.loads(line) for line in b"".join(pieces).splitlines()]) == 20000
 
 
 def test_fifo_that_nobody_reads_at_the_end(lab, ours, trace, directory, fifo):
@@ -199,25 +211,56 @@ def test_fifo_that_nobody_reads_at_the_end(lab, ours, trace, directory, fifo):
         os.close(reader)
 
 
-def test_recording_to_a_slow_reader(lab, booked, directory, fifo):  # noqa: F811
-    """Of a recording nothing is missed meanwhile: who reads its records is waited for."""
+@pytest.fixture
+def many(lab, booked):  # noqa: F811
+    """(recording, records) of more than may wait."""
     tracer, recording = booked("many", "--netns", lab.c.name)
     run_storm(lab.c, 6000)
     finished(tracer)
-    with subprocess.Popen([PROGRAM, "export", "--read", recording, "--json", str(fifo),
-                           "--textfile", str(directory)], stderr=subprocess.PIPE) as process:
-        time.sleep(0.5)  # nobody reads it yet
-        lines = 0
+    return recording, len(tracer.records())
+
+
+@contextlib.contextmanager
+def exporting(recording, path, output=subprocess.DEVNULL):
+    with subprocess.Popen([PROGRAM, "export", "--read", recording, "--json", str(path)],
+                          stdout=output, stderr=subprocess.PIPE) as process:
         try:
-            assert process.poll() is None, "it waits for a reader"
-            with open(fifo, "rb") as reader:
-                while piece := reader.read(1 << 18):
-                    lines += piece.count(b"\n")
-                    time.sleep(0.01)
-            assert process.wait(30) == 0, process.stderr.read()
+            yield process
         finally:
             process.kill()
-    assert lines == len(tracer.records())
+
+
+def test_recording_to_a_slow_reader(many, fifo):
+    """Of a recording nothing is missed meanwhile: who reads its records is waited for."""
+    recording, records = many
+    pieces = []
+    with exporting(recording, fifo) as process:
+        time.sleep(0.5)  # nobody reads it yet
+        assert process.poll() is None
+        read_slowly(fifo, pieces)
+        assert process.wait(30) == 0, process.stderr.read()
+    assert b"".join(pieces).count(b"\n") == records
+
+
+def test_recording_to_a_reader_that_sleeps(many, fifo):
+    """Until it is told to stop; then that reader is waited for a second, not for each record."""
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with exporting(many[0], fifo) as process:
+            time.sleep(1)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 1
+            assert b"could not be written at the end" in process.stderr.read()
+    finally:
+        os.close(reader)
+
+
+def test_recording_to_a_reader_that_is_gone(many):
+    """A pipe without a name will have no other one."""
+    with exporting(many[0], "/dev/stdout", subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(10) == 1
 
 
 def test_interim(lab, ours, trace, directory, tmp_path):
