@@ -160,7 +160,7 @@ def test_reader_of_stuck_sleeps_for_ever(lab, forgotten):
     ours, theirs = os.pipe()
     try:
         with stuck_into(theirs, "--watch", "--interval", "1s", "--netns", lab.s.name) as process:
-            eventually(lambda: in_pipe(ours) > 32768, "it writes", 10)
+            eventually(lambda: in_pipe(ours) > 32768, "it writes", START_S)
             time.sleep(0.5)  # and waits for room
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 1
@@ -177,7 +177,7 @@ def test_stuck_into_a_pipe_that_never_waits(lab, forgotten):
     text = b""
     with stuck_into(theirs, "--netns", lab.s.name) as process:
         os.close(theirs)
-        eventually(lambda: in_pipe(ours) > 32768, "it writes", 10)
+        eventually(lambda: in_pipe(ours) > 32768, "it writes", START_S)
         time.sleep(0.3)
         while piece := os.read(ours, 1 << 16):
             text += piece

@@ -15,7 +15,7 @@ import pytest
 from netlab import eventually
 from test_faults_pipe import Pipe
 from test_privileges import DEMO, NOTHING, status_of
-from tracer import OPTIONS, PROGRAM, finished, process_state, run_program
+from tracer import OPTIONS, PROGRAM, START_S, finished, process_state, run_program
 
 COUNTS = "connections seen"
 FILLING = b"x" * 4096
@@ -27,8 +27,8 @@ def waits_in(pid, call):
 
 
 def interrupt(process, signum, call):
-    """While it waits in this call; returns when the signal has been taken."""
-    eventually(lambda: waits_in(process.pid, call), call)
+    """While it waits in this call, which may come with its start; until the signal is taken."""
+    eventually(lambda: waits_in(process.pid, call), call, START_S)
     os.kill(process.pid, signum)
     eventually(lambda: status_of(process.pid)["ShdPnd"] == [NOTHING], "it takes the signal")
 

@@ -46,14 +46,14 @@ def fill_terminal(process, ours):
                          ids=["SIGTERM", "SIGINT", "duration"])
 def test_nobody_reads(lab, how):
     """It ends, and the terminal's modes are those of before."""
-    arguments = [] if how else ["--duration", "4"]
+    arguments = [] if how else ["--duration", "10"]
     with on_terminal("--netns", lab.c.name, *arguments) as (process, ours, theirs):
         before = termios.tcgetattr(theirs)
         eventually(lambda: termios.tcgetattr(theirs) != before, "it begins", START_S)
         fill_terminal(process, ours)
         if how:
             process.send_signal(how)
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
         assert termios.tcgetattr(theirs) == before
 
 

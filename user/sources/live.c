@@ -3,6 +3,9 @@
  * The ring buffer is read on a timer, not on a wake-up per event: with those
  * the same storm of connections keeps 55 % of its rate, without 88 to 92 %.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "sources/live.h"
 
 #include <errno.h>
@@ -425,6 +428,19 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
+/* Whole: a verifier's log is longer than what a terminal takes at once. */
+static int aloud(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text;
+	int len = level == LIBBPF_DEBUG ? -1 : vasprintf(&text, format, args);
+
+	if (len < 0)
+		return 0;
+	log_write(text, (size_t)len);
+	free(text);
+	return len;
+}
+
 struct live *live_open(const struct live_options *options)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
@@ -432,8 +448,7 @@ struct live *live_open(const struct live_options *options)
 
 	if (!kernel_allows_bpf())
 		return NULL;
-	if (!options->verbose)
-		libbpf_set_print(quiet);
+	libbpf_set_print(options->verbose ? aloud : quiet);
 	live = calloc(1, sizeof(*live));
 	if (!live || cgroups_told_init(&live->cgroups_told))
 		goto no_memory;
