@@ -15,8 +15,8 @@ import pytest
 
 from netlab import eventually
 
-EV_OPEN, EV_STATE, EV_CLOSE, EV_DESTROY, EV_NUMBERS, EV_SCAN_BEGIN, EV_LOST = (
-    1, 2, 3, 4, 11, 16, 26)  # enum ev_kind
+EV_OPEN, EV_STATE, EV_CLOSE, EV_DESTROY, EV_MINISOCK_TIMER, EV_NUMBERS, EV_SCAN_BEGIN, EV_LOST = (
+    1, 2, 3, 4, 9, 11, 16, 26)  # enum ev_kind
 OF_A_LIFE = (EV_OPEN, EV_STATE, EV_CLOSE, EV_NUMBERS)
 HEADER = struct.Struct("QQQHBBI")  # struct ev_hdr
 RING_FULL, NESTED = 0, 4  # enum ev_lost_why

@@ -349,6 +349,18 @@ static void empty_round(uint64_t now)
 	metrics_end(metrics);
 }
 
+/* Up to 5.13 another one may have its inode, by which they are told apart there. */
+static void test_overflows_of_a_successor(void **state)
+{
+	round_with(NETNS, 40, true);
+	empty_round(NOW + 30 * SEC);
+	round_with(NETNS, 3, true);
+	assert_int_equal(metrics->overflows, 3);
+	round_with(NETNS, 2, false);
+	round_with(NETNS, 9, false);
+	assert_int_equal(metrics->overflows, 3);
+}
+
 /* Nothing that was counted before the start is ours, whenever it is first known. */
 static void test_overflows_not_read_at_first(void **state)
 {
@@ -452,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ratios, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overflows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overflows_not_read_at_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_overflows_of_a_successor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_netns_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ports, setup, teardown),

@@ -504,17 +504,30 @@ static void test_namespace_gone(void **ctx)
 {
 	static const struct {
 		const char *name;
+		enum conn_role role;
+		uint8_t state;
 		uint64_t silent_ns;
 		bool is_complete, has_files;
 		enum sight sight;
 		size_t given_up, later; /* later: by a walk that looks at no descriptor */
 	} rows[] = {
-		{ "nobody holds it", 400 * SEC, true, true, UNSEEN, 1, 1 },
-		{ "it may be an orphan", 100 * SEC, true, true, UNSEEN, 0, 1 },
-		{ "somebody holds it", 400 * SEC, true, true, GLIMPSED, 0, 0 },
-		{ "the same on 5.10", 400 * SEC, true, true, HELD, 0, 0 },
-		{ "nobody looked who holds it", 400 * SEC, true, false, UNSEEN, 0, 0 },
-		{ "a namespace was left out", 400 * SEC, false, true, UNSEEN, 0, 0 },
+		{ "nobody holds it", ROLE_CLIENT, ST_ESTABLISHED, 400 * SEC, true, true, UNSEEN, 1,
+		  1 },
+		{ "it may be on its way to somebody", ROLE_CLIENT, ST_ESTABLISHED, 100 * SEC, true,
+		  true, UNSEEN, 0, 1 },
+		{ "somebody holds it", ROLE_CLIENT, ST_ESTABLISHED, 400 * SEC, true, true, GLIMPSED,
+		  0, 0 },
+		{ "the same on 5.10", ROLE_CLIENT, ST_ESTABLISHED, 400 * SEC, true, true, HELD, 0,
+		  0 },
+		{ "nobody looked who holds it", ROLE_CLIENT, ST_ESTABLISHED, 400 * SEC, true, false,
+		  UNSEEN, 0, 0 },
+		{ "a namespace was left out", ROLE_CLIENT, ST_ESTABLISHED, 400 * SEC, false, true,
+		  UNSEEN, 0, 0 },
+		{ "it waits at its listener", ROLE_SERVER, ST_ESTABLISHED, 400 * SEC, true, true,
+		  UNSEEN, 0, 0 },
+		{ "an orphan", ROLE_CLIENT, ST_FIN_WAIT1, 400 * SEC, true, true, UNSEEN, 0, 0 },
+		{ "an orphan no more", ROLE_CLIENT, ST_FIN_WAIT1, 3700 * SEC, true, true, UNSEEN, 1,
+		  1 },
 	};
 	static struct bench b;
 	struct engine_counts counts;
@@ -522,7 +535,7 @@ static void test_namespace_gone(void **ctx)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		bench_start(&b, false);
 		b.label = rows[i].name;
-		lead_to(&b, SOCK, ROLE_CLIENT, ST_ESTABLISHED);
+		lead_to(&b, SOCK, rows[i].role, rows[i].state);
 		b.now += rows[i].silent_ns;
 		walk_elsewhere(&b, rows[i].is_complete, rows[i].has_files, rows[i].sight);
 		WANT(&b, b.conns_len, rows[i].given_up);

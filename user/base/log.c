@@ -40,7 +40,7 @@ static ssize_t write_at_once(const char *data, size_t len)
 {
 	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (!poll(&fd, 1, 0)) {
+	if (poll(&fd, 1, 0) <= 0) {
 		errno = EAGAIN;
 		return -1;
 	}

@@ -88,6 +88,12 @@ void metrics_limits(struct metrics *metrics, const struct netns_limits *limits)
 	}
 	if (netns->overflows_told == UNKNOWN_COUNT)
 		netns->overflows_told = limits->listen_overflows;
+	if (limits->listen_overflows != UNKNOWN_COUNT &&
+	    limits->listen_overflows < netns->overflows_told) {
+		/* up to 5.13 the cookie is an inode, which is another one's by now */
+		netns->overflows_told = 0;
+		netns->is_ours = false;
+	}
 	netns->limits = *limits;
 	netns->seen_ns = metrics->now_ns;
 }

@@ -12,8 +12,13 @@
 #include "core/decode.h"
 #include "core/engine_priv.h"
 
-/* A socket that nobody holds repeats its FIN or ends before that: tcp_orphan_retries(). */
-#define UNHELD_NS (300 * 1000 * 1000 * 1000ULL)
+#define SEC (1000 * 1000 * 1000ULL)
+/* Somebody who passes it on in a message holds it, too, and no walk sees that. */
+#define UNHELD_NS (300 * SEC)
+/* Data that its peer takes slowly may be before its FIN: its probes are answered, and not told. */
+#define ORPHAN_NS (3600 * SEC)
+/* It waits at its listener, which somebody holds. */
+#define UNACCEPTED_NS (24 * 3600 * SEC)
 /* connect() tells SYN_SENT before it hashes the socket, where a snapshot finds it. */
 #define CONNECT_NS (100 * 1000 * 1000ULL)
 
@@ -162,10 +167,18 @@ static bool is_gone(const struct engine *engine, const struct conn *conn,
 		       engine->scan_began_ns;
 }
 
+/* How long it may be silent without a holder. */
+static uint64_t unheld_ns(const struct conn *conn)
+{
+	if (conn->role == ROLE_SERVER && conn->owner_source <= OWNER_LISTEN && !conn->owner_shared)
+		return UNACCEPTED_NS;
+	return verdict_fin_was_sent(conn_state(conn)) ? ORPHAN_NS : UNHELD_NS;
+}
+
 /*
  * In the table, but in no namespace that can be walked any more, and nobody holds it: its end
- * was lost. An orphan keeps its namespace, so it is known by its silence only. A minisock needs
- * no word here: its timer tells of its end, or is waited for in vain no longer than that.
+ * was lost. A minisock needs no word here: its timer tells of its end, or is waited for in vain
+ * no longer than that.
  */
 static bool is_left_behind(const struct engine *engine, const struct conn *conn)
 {
@@ -174,7 +187,7 @@ static bool is_left_behind(const struct engine *engine, const struct conn *conn)
 	if (conn->phase == CONN_REMAINING)
 		return conn->census_only && !scan_is_since(conn->scan, engine->walk.scan);
 	return conn->phase == CONN_LIVE && conn->seen_ns < files->began_ns &&
-	       conn->seen_ns + UNHELD_NS < engine->walk.began_ns &&
+	       conn->seen_ns + unheld_ns(conn) < engine->walk.began_ns &&
 	       !scan_is_since(conn->scan, files->scan);
 }
 

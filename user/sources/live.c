@@ -384,7 +384,8 @@ static int attach_iterators(struct live *live)
 	if (!live->files_link)
 		return -errno;
 	scanner_init(&live->scanner, bpf_link__fd(live->sockets_link),
-		     bpf_link__fd(live->files_link), breathe, live);
+		     bpf_link__fd(live->files_link),
+		     live->variants.sock_storage || live->variants.socket_file_ops, breathe, live);
 	return 0;
 }
 

@@ -27,12 +27,12 @@ static bool sees_all_processes(void)
 	return !stat("/proc/self/ns/pid", &st) && st.st_ino == FIRST_PIDNS;
 }
 
-void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
+void scanner_init(struct scanner *scanner, int sockets_link, int files_link, bool knows_files,
 		  void (*breathe)(void *ctx), void *ctx)
 {
 	*scanner = (struct scanner){ .sockets_link = sockets_link,
 				     .files_link = files_link,
-				     .sees_all_files = sees_all_processes(),
+				     .sees_all_files = knows_files && sees_all_processes(),
 				     .breathe = breathe,
 				     .ctx = ctx };
 }

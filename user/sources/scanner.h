@@ -31,10 +31,10 @@ struct scanner {
 };
 
 /*
- * Takes no ownership of the links. breathe may take events out of the queue:
+ * Takes no ownership of the links. knows_files: the one of files can tell which are sockets. breathe may take events out of the queue:
  * what was read so far is older than all that will be read.
  */
-void scanner_init(struct scanner *scanner, int sockets_link, int files_link,
+void scanner_init(struct scanner *scanner, int sockets_link, int files_link, bool knows_files,
 		  void (*breathe)(void *ctx), void *ctx);
 void scanner_free(struct scanner *scanner);
 
