@@ -21,19 +21,29 @@
 
 #define BYTES 200000
 
-static int terminal; /* the end that reads */
+static int terminal; /* the end that reads; -1: none can be had */
 static int former; /* where stderr went before */
+
+/* The other end of a new terminal; -1 where /dev/pts is not mounted. */
+static int open_terminal(void)
+{
+	terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (terminal < 0 || grantpt(terminal) || unlockpt(terminal))
+		return -1;
+	return open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
 
 static int set_up(void **state)
 {
 	struct termios modes;
-	int theirs;
+	int theirs = open_terminal();
 
-	terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (terminal < 0 || grantpt(terminal) || unlockpt(terminal))
-		return -1;
-	theirs = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (theirs < 0 || tcgetattr(theirs, &modes))
+	if (theirs < 0) {
+		print_message("SKIPPED: no terminal can be made\n");
+		terminal = -1;
+		return 0;
+	}
+	if (tcgetattr(theirs, &modes))
 		return -1;
 	cfmakeraw(&modes);
 	former = dup(STDERR_FILENO);
@@ -46,6 +56,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	if (terminal < 0)
+		return 0;
 	dup2(former, STDERR_FILENO);
 	close(former);
 	close(terminal);
@@ -76,11 +88,15 @@ static pid_t start_reader(size_t wanted)
 
 static void test_slow_reader(void **state)
 {
-	char *text = malloc(BYTES);
-	pid_t reader = start_reader(BYTES);
+	pid_t reader;
+	char *text;
 	int status;
 
+	if (terminal < 0)
+		skip();
+	text = malloc(BYTES);
 	assert_non_null(text);
+	reader = start_reader(BYTES);
 	assert_true(reader > 0);
 	for (size_t i = 0; i < BYTES; i++)
 		text[i] = 'x';
@@ -94,8 +110,11 @@ static void test_slow_reader(void **state)
 
 static void test_nobody_reads(void **state)
 {
-	char *text = calloc(1, BYTES);
+	char *text;
 
+	if (terminal < 0)
+		skip();
+	text = calloc(1, BYTES);
 	assert_non_null(text);
 	alarm(20);
 	log_write(text, BYTES);
