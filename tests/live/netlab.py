@@ -37,6 +37,7 @@ SYN = "tcp flags & (syn|ack|rst) == syn"
 SYNACK = "tcp flags & (syn|ack) == syn|ack"
 PURE_ACK = "tcp flags & (fin|syn|rst|psh|ack) == ack"
 FIN = "tcp flags & fin == fin"
+RST = "tcp flags & rst == rst"
 ANY_TCP = "meta l4proto tcp"
 
 
