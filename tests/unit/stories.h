@@ -408,4 +408,18 @@ static inline const struct story_item *find_segment(const struct report_story *s
 #define CLIENT_OPENS "SYN_SENT >S(0) <SA(0,1) ESTABLISHED >A(1,1) "
 #define SERVER_OPENS "<S(0) SYN_RECV >SA(0,1) <A(-,-) ESTABLISHED "
 
+/* halfclose_server: 50 bytes still leave after the peer's FIN. */
+static inline void half_close_passive(struct end *end)
+{
+	end_opens(end);
+	end_talks(end);
+	end_takes_fin(end, 1);
+	end_steps(end, ST_CLOSE_WAIT);
+	end_sends_ack(end);
+	end_sends(end, 50, 1);
+	end_steps(end, ST_LAST_ACK);
+	end_fin_acked(end, 1);
+	end_closes(end, 0, EVF_DEAD);
+}
+
 #endif
